@@ -60,7 +60,7 @@ struct ast_type {
     const int64_t *modifiers; /* the numbers in parentheses */
     size_t modifier_count;
     bool array;
-    uint32_t position;
+    int position;
 };
 
 struct ast_exprs {
@@ -70,7 +70,7 @@ struct ast_exprs {
 
 struct ast_expr {
     enum ast_expr_kind kind;
-    uint32_t position; /* of the operator for operators, else of the first token */
+    int position; /* of the operator for operators, else of the first token */
     uint32_t depth;    /* 1 for a leaf */
     bool negated;      /* IS NOT ..., NOT IN, NOT BETWEEN */
     bool symmetric;    /* BETWEEN SYMMETRIC */
@@ -95,12 +95,12 @@ struct ast_expr {
 struct ast_relation {
     const char *schema; /* NULL if not written */
     const char *name;
-    uint32_t position;
+    int position;
 };
 
 struct ast_names {
     const char **items;
-    uint32_t *positions;
+    int *positions;
     size_t count;
 };
 
@@ -112,7 +112,7 @@ enum ast_from_kind {
 
 struct ast_from {
     enum ast_from_kind kind;
-    uint32_t position;
+    int position;
     uint32_t depth;
     const char *alias;              /* NULL if none */
     struct ast_names alias_columns; /* AS a(x, y) */
@@ -126,7 +126,7 @@ struct ast_from {
 struct ast_target {
     struct ast_expr *value;
     const char *name; /* AS name, or NULL */
-    uint32_t position;
+    int position;
 };
 
 enum ast_nulls { AST_NULLS_DEFAULT, AST_NULLS_FIRST, AST_NULLS_LAST };
@@ -139,7 +139,7 @@ struct ast_order {
 
 /* SELECT, or VALUES (rows != NULL; then only order_by, limit and offset may be there too). */
 struct ast_select {
-    uint32_t position;
+    int position;
     bool distinct;
     struct ast_target *targets; /* may be none: SELECT FROM t is valid */
     size_t target_count;
@@ -167,7 +167,7 @@ struct ast_insert {
 
 struct ast_assignment {
     const char *column;
-    uint32_t position;
+    int position;
     struct ast_expr *value;
 };
 
@@ -191,12 +191,12 @@ struct ast_delete {
 
 struct ast_column_def {
     const char *name;
-    uint32_t position;
+    int position;
     const struct ast_type *type;
     bool not_null; /* NOT NULL written */
     bool null;     /* NULL written */
     bool primary_key;
-    uint32_t primary_key_position;
+    int primary_key_position;
     struct ast_expr *default_value; /* NULL if none */
     struct slice default_text;      /* its source text */
 };
@@ -208,7 +208,7 @@ struct ast_create_table {
     size_t column_count;
     struct ast_names primary_key; /* of the table constraint; count 0 if none */
     const char *primary_key_name; /* CONSTRAINT name, or NULL */
-    uint32_t primary_key_position;
+    int primary_key_position;
 };
 
 struct ast_drop_table {
@@ -240,7 +240,7 @@ struct ast_variable {
     const char *name; /* lower case; "all" for SHOW ALL and RESET ALL */
     const char *value; /* NULL: to the default */
     bool local;        /* SET LOCAL */
-    uint32_t position;
+    int position;
 };
 
 struct ast_explain {
