@@ -1,0 +1,263 @@
+# The only build file. `make help` lists what it does.
+#
+# Nothing is listed by hand: a chapter is a directory chapters/NN-name, its sources are the *.c and
+# *.proto in it, its libraries stand in its file `deps`. Two rules keep the layers apart:
+#   - a source of chapter N is compiled with an include path of lib/ and chapters 1..N only;
+#   - every program is linked from an explicit list of objects (never an archive), and chapter N's
+#     programs list the objects of lib/ and chapters 1..N only.
+# A list of objects or a set of flags is kept in a file that is rewritten only when it changes;
+# what was made from it depends on that file. So a source that is added or deleted relinks
+# exactly the programs it concerns.
+
+ifneq ($(filter 3.% 4.0% 4.1%,$(MAKE_VERSION)),)
+$(error GNU make 4.2 or newer is needed; on macOS: brew install make, then use gmake)
+endif
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+# ---- what may be set on the command line ---------------------------------------------------------
+
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := cc
+endif
+WERROR ?= 1
+VARIANT ?=#              asan, tsan or cov: an object tree of its own under build/
+V ?=#                    1 shows the commands
+CH ?=#                   a chapter, by number: 04
+SUITE ?=#                a suite, by name: test_log or log
+ARGS ?=#                 for `make node`
+NODES ?= 3
+PORT ?= 9001
+DIR ?= data
+KEEP ?=#                 1: `make run` leaves the cluster running
+
+# ---- flags ---------------------------------------------------------------------------------------
+
+B := build$(if $(VARIANT),/$(VARIANT))
+
+OPTIMIZE      := -O2 -g
+OPTIMIZE.asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPTIMIZE.tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+OPTIMIZE.cov  := -O0 -g --coverage
+ifneq ($(VARIANT),)
+OPTIMIZE := $(or $(OPTIMIZE.$(VARIANT)),$(error VARIANT is asan, tsan or cov))
+endif
+
+BASE   := -std=c17 -D_GNU_SOURCE -pthread $(OPTIMIZE) $(CFLAGS)
+STRICT := -Wall -Wextra -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
+LINK    = $(CC) $(OPTIMIZE) -pthread $(LDFLAGS)
+Q      := $(if $(V),,@)
+say     = $(if $(V),,@echo "  $(1)")
+
+# ---- what there is -------------------------------------------------------------------------------
+
+CHAPTERS    := $(sort $(notdir $(patsubst %/,%,$(wildcard chapters/[0-9][0-9]-*/))))
+FINAL_MAINS := $(wildcard final/cairnd.c final/cairn.c)
+BENCHES     := $(wildcard final/bench/*.c)
+SUITE_DIRS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.c)))))
+DEPS_FILES  := $(wildcard lib/deps chapters/*/deps final/deps tests/deps)
+
+# Goals that must work on a machine where nothing is installed yet, or leave nothing behind.
+BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor,$(MAKECMDGOALS)),,yes))
+
+# $(call remember,file,text): the file holds the text; it is touched only when the text is new.
+equal    = $(and $(findstring <$(1)>,<$(2)>),$(findstring <$(2)>,<$(1)>))
+remember = $(if $(BARE)$(call equal,$(strip $(file <$(1))),$(strip : $(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip : $(2))))
+
+# ---- libraries -----------------------------------------------------------------------------------
+
+# build/deps.mk holds what pkg-config says, as PKG_CFLAGS.<dir> and PKG_LIBS.<dir>. Making it
+# installs what is missing. It is an included makefile, so make does this before anything else.
+ifeq ($(BARE),)
+$(call remember,build/deps.files,$(DEPS_FILES))
+include build/deps.mk
+endif
+
+build/deps.mk: build/deps.files tests/lint/deps.sh $(DEPS_FILES)
+	$(Q)CC="$(CC)" sh tests/lint/deps.sh install $(DEPS_FILES)
+	$(Q)CC="$(CC)" sh tests/lint/deps.sh make $(DEPS_FILES) >$@.new && mv $@.new $@
+
+# ---- layers: objects, include paths, libraries of lib/ and of each chapter -----------------------
+
+object    = $(patsubst %.c,$(B)/obj/%.o,$(1))
+generated = $(patsubst %.proto,build/gen/$(1)/%.pb-c.$(3),$(notdir $(2)))
+
+# $(call layer,name,directory,sources,layers below)
+define layer
+PROTO.$(1)   := $$(wildcard $(2)/*.proto)
+OBJ.$(1)     := $$(call object,$(3) $$(patsubst build/%,%,$$(call generated,$(1),$$(PROTO.$(1)),c)))
+GEN_H.$(1)   := $$(call generated,$(1),$$(PROTO.$(1)),h)
+UPTO.$(1)    := $(4) $(1)
+QUOTE.$(1)   := -iquote $(2) $$(if $$(PROTO.$(1)),-iquote build/gen/$(1))
+all_of.$(1)   = $$(strip $$(foreach l,$$(UPTO.$(1)),$$($$(2).$$(l))))
+PROTO_PATH.$(1) := $(2)
+endef
+upto = $(strip $(foreach l,$(UPTO.$(2)),$($(1).$(l))))
+
+$(eval $(call layer,lib,lib,$(sort $(wildcard lib/*.c)),))
+LAYERS := lib
+$(foreach c,$(CHAPTERS),\
+  $(eval $(call layer,$(c),chapters/$(c),$(filter-out %/node.c,$(sort $(wildcard chapters/$(c)/*.c))),$(LAYERS)))\
+  $(eval LAYERS += $(c)))
+
+TOP         := $(lastword $(LAYERS))
+FINAL_OBJ   := $(call object,$(filter-out $(FINAL_MAINS),$(sort $(wildcard final/*.c))))
+HARNESS_OBJ := $(call object,$(wildcard tests/harness/harness.c))
+
+# ---- compiling -----------------------------------------------------------------------------------
+
+# $(call compile_dir,source directory,layer whose headers it may see,more flags)
+define compile_dir
+COMPILE.$(1) := $(CC) $(BASE) $(STRICT) $(3) $(call upto,QUOTE,$(2)) $(call upto,PKG_CFLAGS,$(2))
+$$(call remember,$(B)/obj/$(1)/.flags,$$(COMPILE.$(1)))
+$(B)/obj/$(1)/%.o: $(1)/%.c $(B)/obj/$(1)/.flags | $(call upto,GEN_H,$(2))
+	$$(call say,CC    $$<)
+	$(Q)$$(COMPILE.$(1)) -MMD -MP -c -o $$@ $$<
+COMPILED += $$(addprefix $(1)|,$$(wildcard $(1)/*.c))
+endef
+
+# $(call generate_dir,layer,directory of its protos): protoc-c, and its output compiled without
+# our warnings.
+define generate_dir
+COMPILE.gen/$(1) := $(CC) $(BASE) -w $(call upto,QUOTE,$(1)) $(call upto,PKG_CFLAGS,$(1))
+$$(call remember,$(B)/obj/gen/$(1)/.flags,$$(COMPILE.gen/$(1)))
+build/gen/$(1)/%.pb-c.c build/gen/$(1)/%.pb-c.h: $(2)/%.proto
+	$$(call say,PROTO $$<)
+	$(Q)mkdir -p build/gen/$(1) && protoc-c $(addprefix --proto_path=,$(call upto,PROTO_PATH,$(1))) --c_out=build/gen/$(1) $$<
+$(B)/obj/gen/$(1)/%.o: build/gen/$(1)/%.c $(B)/obj/gen/$(1)/.flags | $(call upto,GEN_H,$(1))
+	$$(call say,CC    $$<)
+	$(Q)$$(COMPILE.gen/$(1)) -MMD -MP -c -o $$@ $$<
+endef
+
+$(eval $(call compile_dir,lib,lib))
+$(foreach c,$(CHAPTERS),$(eval $(call compile_dir,chapters/$(c),$(c))))
+$(foreach d,$(patsubst %/,%,$(sort $(dir $(wildcard final/*.c final/bench/*.c)))),\
+  $(eval $(call compile_dir,$(d),$(TOP),-iquote final $(PKG_CFLAGS.final))))
+$(foreach d,$(sort harness $(SUITE_DIRS)),\
+  $(eval $(call compile_dir,tests/$(d),$(TOP),-iquote tests/harness -iquote final $(PKG_CFLAGS.tests) $(PKG_CFLAGS.final))))
+$(foreach l,$(LAYERS),$(if $(PROTO.$(l)),$(eval $(call generate_dir,$(l),$(PROTO_PATH.$(l))))))
+
+# What a deleted proto left behind must not be found by an include.
+STALE := $(filter-out $(foreach l,$(LAYERS),$(GEN_H.$(l)) $(GEN_H.$(l):.h=.c)),$(wildcard build/gen/*/*))
+$(if $(STALE),$(shell rm -f $(STALE)))
+
+# ---- linking -------------------------------------------------------------------------------------
+
+# $(call program,file,objects,libraries)
+define program
+$$(call remember,$(B)/lists/$(1),$(2) $(3))
+$(B)/$(1): $(2) $(B)/lists/$(1)
+	$$(call say,LINK  $$@)
+	$(Q)mkdir -p $$(@D) && $$(LINK) -o $$@ $(2) $(3) -lm
+OBJECTS += $(2)
+endef
+
+NODES_OF := $(foreach c,$(CHAPTERS),$(if $(wildcard chapters/$(c)/node.c),$(c)))
+$(foreach c,$(NODES_OF),\
+  $(eval $(call program,$(c)/node,$(call object,chapters/$(c)/node.c) $(call upto,OBJ,$(c)),$(call upto,PKG_LIBS,$(c)))))
+
+WHOLE      := $(FINAL_OBJ) $(call upto,OBJ,$(TOP))
+WHOLE_LIBS := $(call upto,PKG_LIBS,$(TOP)) $(PKG_LIBS.final)
+$(foreach m,$(FINAL_MAINS),$(eval $(call program,$(basename $(notdir $(m))),$(call object,$(m)) $(WHOLE),$(WHOLE_LIBS))))
+$(foreach m,$(BENCHES),$(eval $(call program,bench/$(basename $(notdir $(m))),$(call object,$(m)) $(WHOLE),$(WHOLE_LIBS))))
+
+# A suite of chapter N: the test file, the harness, helpers beside it, lib/ and chapters 1..N.
+# Suites of lib and of the harness link lib/ only, all others (sim, final) everything.
+suite_layer   = $(or $(filter $(1),$(CHAPTERS)),$(if $(filter lib harness,$(1)),lib))
+suite_objects = $(if $(suite_layer),$(call upto,OBJ,$(suite_layer)),$(WHOLE))
+suite_libs    = $(if $(suite_layer),$(call upto,PKG_LIBS,$(suite_layer)),$(WHOLE_LIBS)) $(PKG_LIBS.tests)
+suite_helpers = $(call object,$(filter-out $(wildcard tests/$(1)/test_*.c tests/harness/harness.c),$(sort $(wildcard tests/$(1)/*.c))))
+$(foreach t,$(SUITE_DIRS),$(foreach s,$(wildcard tests/$(t)/test_*.c),\
+  $(eval $(call program,$(s:.c=),$(call object,$(s)) $(HARNESS_OBJ) $(call suite_helpers,$(t)) $(call suite_objects,$(t)),$(call suite_libs,$(t))))))
+
+-include $(patsubst %.o,%.d,$(sort $(OBJECTS)))
+
+NODE_BINS  := $(NODES_OF:%=$(B)/%/node)
+FINAL_BINS := $(patsubst final/%.c,$(B)/%,$(FINAL_MAINS))
+BENCH_BINS := $(patsubst final/bench/%.c,$(B)/bench/%,$(BENCHES))
+SUITE_BINS := $(foreach t,$(SUITE_DIRS),$(patsubst %.c,$(B)/%,$(wildcard tests/$(t)/test_*.c)))
+
+# For editors and clang-tidy.
+comma := ,
+$(call remember,$(B)/compile_commands.list,$(foreach e,$(COMPILED),$(COMPILE.$(firstword $(subst |, ,$(e)))) $(e)))
+entry = {"directory":"$(CURDIR)"$(comma)"file":"$(2)"$(comma)"command":"$(COMPILE.$(1)) -c -o $(call object,$(2)) $(2)"}
+$(B)/compile_commands.json: $(B)/compile_commands.list
+	$(Q)printf '%s\n' '[' $(foreach e,$(COMPILED),'$(call entry,$(firstword $(subst |, ,$(e))),$(lastword $(subst |, ,$(e))))$(if $(filter $(e),$(lastword $(COMPILED))),,$(comma))') ']' >$@
+
+# ---- targets -------------------------------------------------------------------------------------
+
+.PHONY: all programs run test node asan tsan coverage bench lint format deps doctor clean help
+
+all: programs $(SUITE_BINS) $(B)/compile_commands.json
+programs: $(NODE_BINS) $(FINAL_BINS) $(BENCH_BINS)
+
+run: $(FINAL_BINS)
+	@$(if $(FINAL_BINS),,echo "make run: there is no final/cairnd.c yet" >&2; exit 1;) \
+	$(B)/cairn cluster start --nodes=$(NODES) --dir=$(DIR) --port=$(PORT) || exit 1; \
+	trap : INT; \
+	$(B)/cairn sql --port=$(PORT); status=$$?; \
+	$(if $(KEEP),,$(B)/cairn cluster stop --dir=$(DIR);) exit $$status
+
+# CH=04 or CH=lib picks a directory of tests/, SUITE=log or SUITE=test_log a suite. Without either,
+# the scripts tests/*/run follow the suites; with CH, that of the directory.
+picked_dirs := $(if $(CH),$(filter $(CH) $(CH)-%,$(notdir $(patsubst %/,%,$(wildcard tests/*/)))),$(if $(SUITE),$(SUITE_DIRS),$(notdir $(patsubst %/,%,$(wildcard tests/*/)))))
+picked_suites := $(filter $(foreach d,$(picked_dirs),$(B)/tests/$(d)/$(if $(SUITE),$(SUITE) $(B)/tests/$(d)/test_$(SUITE),%)),$(SUITE_BINS))
+picked_scripts := $(if $(SUITE),,$(filter-out $(if $(CH),,$(SKIP:%=tests/%/run)),$(foreach d,$(picked_dirs),$(wildcard tests/$(d)/run))))
+
+test: $(picked_suites) $(if $(picked_scripts),programs) tests/harness/run_suites.py
+	@CC="$(CC)" python3 tests/harness/run_suites.py --build=$(B) $(picked_suites) $(if $(picked_scripts),--scripts $(picked_scripts))
+
+node_of := $(filter $(CH) $(CH)-%,$(NODES_OF))
+node: $(node_of:%=$(B)/%/node)
+	@$(if $(filter 1,$(words $(node_of))),,echo "make node: say which chapter, one of: $(NODES_OF:%=CH=%)" >&2; exit 1;) \
+	if [ -x chapters/$(node_of)/run ]; then NODE=$(B)/$(node_of)/node exec chapters/$(node_of)/run $(ARGS); \
+	else exec $(B)/$(node_of)/node $(ARGS); fi
+
+asan tsan:
+	@$(MAKE) test VARIANT=$@
+
+coverage:
+	@find build/cov -name '*.gcda' -exec rm -f {} + 2>/dev/null; $(MAKE) test VARIANT=cov
+	@python3 tests/lint/coverage.py build/cov
+
+bench: $(FINAL_BINS) $(BENCH_BINS)
+	@if [ -x final/bench/run ]; then BUILD=$(B) exec final/bench/run $(ARGS); else echo "make bench: there is no final/bench/run" >&2; exit 1; fi
+
+lint: $(foreach l,$(LAYERS),$(GEN_H.$(l))) $(B)/compile_commands.json
+	@CC="$(CC)" sh tests/lint/deps.sh install tests/lint/deps
+	@CC="$(CC)" CPPFLAGS="$(call upto,PKG_CFLAGS,$(TOP)) $(PKG_CFLAGS.tests)" python3 tests/lint/lint.py
+
+format:
+	@clang-format -i $(wildcard lib/*.[ch] chapters/*/*.[ch] final/*.[ch] final/*/*.[ch] tests/*/*.[ch])
+
+deps:
+	@CC="$(CC)" sh tests/lint/deps.sh install $(DEPS_FILES)
+
+doctor:
+	@CC="$(CC)" sh tests/lint/deps.sh doctor $(DEPS_FILES) $(wildcard tests/lint/deps)
+
+clean:
+	rm -rf build
+
+help:
+	@printf '  %-24s %s\n' \
+	'make' 'build everything that is here: programs, chapter nodes, suites' \
+	'make run' 'three nodes on this machine and a SQL prompt (NODES= PORT= DIR= KEEP=1)' \
+	'make test' 'every suite and script; the last line says how many passed and failed' \
+	'make test CH=04' 'the suites of one chapter (or lib, sim, final, ...)' \
+	'make test SUITE=log' 'one suite, tests/*/test_log.c' \
+	'make node CH=04' 'start that chapter'"'"'s node (ARGS=... are passed on)' \
+	'make asan' 'every suite under AddressSanitizer and UBSan (tsan: ThreadSanitizer)' \
+	'make coverage' 'every suite, then the lines that were run, per directory' \
+	'make bench' 'the benchmarks of final/bench' \
+	'make lint' 'format, clang-tidy, layers, names, banned calls, headers (LINT_TIDY=0: no clang-tidy)' \
+	'make format' 'rewrite every source with clang-format' \
+	'make deps' 'install the libraries and tools that are missing' \
+	'make doctor' 'what is installed, compilers, cores, how fast the disk syncs' \
+	'make clean' 'remove build/' \
+	'make help' 'this list' '' \
+	'V=1' 'show the commands   CC=clang, WERROR=0, VARIANT=asan|tsan|cov as expected'
