@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Runs suites in parallel, then scripts one by one; the last line is "N passed, N failed".
+
+run_suites.py --build=DIR [SUITE...] [--scripts SCRIPT...]
+
+A verdict comes from exit statuses and from the counts that a suite writes into $CAIRN_RESULT, never
+from reading output. A suite that writes no counts, that ran fewer tests than it registered, that
+ran none, or that outlives its limit has failed. A script may write the counts as well
+("total passed failed"); one that does not counts as one test.
+"""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+SUITE_LIMIT_S = float(os.environ.get("CAIRN_SUITE_LIMIT", "300"))
+SCRIPT_LIMIT_S = float(os.environ.get("CAIRN_SCRIPT_LIMIT", "1800"))
+
+
+def run(command, limit_s, result_path, env):
+    """Returns (exit status or None at the limit, output, seconds)."""
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True,
+                                   env=dict(env, CAIRN_RESULT=result_path))
+        RUNNING.add(process.pid)
+        try:
+            status = process.wait(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            status = None
+            os.killpg(process.pid, signal.SIGTERM)  # the harness kills its child then
+            try:
+                process.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                pass
+        finally:
+            RUNNING.discard(process.pid)
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    return status, text, time.monotonic() - start
+
+
+def counts_of(path):
+    try:
+        with open(path) as file:
+            total, passed, failed = (int(word) for word in file.read().split())
+        return total, passed, failed
+    except (OSError, ValueError):
+        return None
+
+
+def judge(status, counts, limit_s, needs_counts):
+    """Returns (passed, failed, complaint or None)."""
+    if counts is None:
+        counts = (0, 0, 0) if needs_counts else (1, int(status == 0), int(status != 0))
+        complaint = "wrote no counts: it did not come to its end" if needs_counts else None
+    else:
+        total, passed, failed = counts
+        complaint = None
+        if passed + failed != total:
+            complaint = f"ran {passed + failed} of {total} tests"
+        elif total == 0:
+            complaint = "ran no test"
+    _, passed, failed = counts
+    if status is None:
+        complaint = f"did not end within {limit_s:.0f} s"
+    elif status < 0:
+        complaint = f"was killed by signal {-status}"
+    elif status != 0 and failed == 0 and complaint is None:
+        complaint = f"ended with status {status} though no test failed"
+    if complaint:
+        failed = max(failed, 1)
+    return passed, failed, complaint
+
+
+class Tally:
+    def __init__(self, build):
+        self.build = build
+        self.lock = threading.Lock()
+        self.passed = self.failed = 0
+
+    def add(self, name, verdict, output, seconds):
+        passed, failed, complaint = verdict
+        with self.lock:
+            self.passed += passed
+            self.failed += failed
+            mark = "FAIL" if failed else "ok  "
+            print(f"{mark} {name:<44} {passed:>4} passed{f', {failed} failed' if failed else ''}"
+                  f"  ({seconds:.1f} s)", flush=True)
+            if failed:
+                print(output.rstrip("\n"))
+                if complaint:
+                    print(f"     {name} {complaint}")
+                sys.stdout.flush()
+
+
+def main():
+    build, suites, scripts, into = "build", [], [], None
+    into = suites
+    for argument in sys.argv[1:]:
+        if argument.startswith("--build="):
+            build = argument[len("--build="):]
+        elif argument == "--scripts":
+            into = scripts
+        else:
+            into.append(argument)
+    env = dict(os.environ, BUILD=os.path.abspath(build))
+    env.pop("MAKEFLAGS", None)  # a script that calls make starts afresh
+    env.pop("MFLAGS", None)
+    env.pop("MAKELEVEL", None)
+    tally = Tally(build)
+    with tempfile.TemporaryDirectory(prefix="cairn-results-") as results:
+        def one(job):
+            number, path, is_suite = job
+            limit_s = SUITE_LIMIT_S if is_suite else SCRIPT_LIMIT_S
+            name = os.path.relpath(path, os.path.join(build, "tests") if is_suite else ".")
+            result = os.path.join(results, str(number))
+            try:
+                command = [path if is_suite else os.path.join(".", path)]
+                status, output, seconds = run(command, limit_s, result, env)
+            except OSError as problem:
+                status, output, seconds = 127, str(problem), 0.0
+            tally.add(name, judge(status, counts_of(result), limit_s, is_suite), output, seconds)
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            list(pool.map(one, [(i, p, True) for i, p in enumerate(suites)]))
+        for number, path in enumerate(scripts, start=len(suites)):
+            one((number, path, False))
+    if tally.passed + tally.failed == 0:
+        print("no test was found")
+    print(f"{tally.passed} passed, {tally.failed} failed")
+    return 0 if tally.failed == 0 and tally.passed > 0 else 1
+
+
+RUNNING = set()
+
+
+def stop(number, _frame):
+    for pid in list(RUNNING):
+        try:
+            os.killpg(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    sys.exit(main())

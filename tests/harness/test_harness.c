@@ -1,0 +1,175 @@
+/* The harness must never turn a failure green. Here it runs itself: when CAIRN_VICTIMS is set this
+ * program holds tests that end badly, each in its own way, and the tests run it so. */
+#include "harness.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- the victims ----------------------------------------------------------------------------- */
+
+#define VICTIM(name_)                                                                              \
+    static void victim_##name_(void);                                                              \
+    __attribute__((constructor)) static void register_victim_##name_(void) {                       \
+        static struct harness_test test = {                                                        \
+            .step = "1", .name = #name_, .file = __FILE__, .line = __LINE__,                       \
+            .function = victim_##name_};                                                           \
+        if (getenv("CAIRN_VICTIMS")) harness_register(&test);                                      \
+    }                                                                                              \
+    static void victim_##name_(void)
+
+static volatile int zero;
+static int *volatile nowhere;
+
+VICTIM(passes) { assert_true(zero == 0); }
+VICTIM(fails_an_assertion) { assert_int_equal(1, zero); }
+VICTIM(crashes) { *nowhere = 1; }
+VICTIM(aborts) { abort(); }
+VICTIM(hangs) {
+    TEST_LIMIT(200);
+    for (;;) pause();
+}
+VICTIM(exits_early) { exit(0); }
+VICTIM(exits_at_once) { _exit(0); }
+VICTIM(skips) { skip(); }
+VICTIM(leaks_what_cmocka_counts) { assert_non_null(test_malloc(10)); }
+VICTIM(gets_a_wrong_status) { assert_status(STATUS_NOT_FOUND, STATUS_CORRUPT); }
+VICTIM(gets_an_error) {
+    struct error error = {.status = STATUS_IO, .message = "the disk is on fire"};
+    assert_ok(error.status, &error);
+}
+VICTIM(gets_a_wrong_slice) { assert_slice_equal(SLICE_LITERAL("abc"), SLICE_LITERAL("ab\x01")); }
+VICTIM(leaves_a_process) {
+    if (fork() == 0) {
+        for (;;) pause();
+    }
+}
+VICTIM(fails_with_a_directory) {
+    printf("dir=%s\n", harness_tmpdir());
+    assert_true(zero == 1);
+}
+
+/* ---- running them ---------------------------------------------------------------------------- */
+
+struct outcome {
+    int exit_status;
+    char output[8192];
+};
+
+static struct outcome run_victims(const char *arguments) {
+    struct outcome outcome = {0};
+    char command[5000];
+    snprintf(command, sizeof(command), "CAIRN_VICTIMS=1 CAIRN_RESULT= '%s' %s 2>&1", harness_program(),
+             arguments);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t used = fread(outcome.output, 1, sizeof(outcome.output) - 1, pipe);
+    outcome.output[used] = '\0';
+    int status = pclose(pipe);
+    assert_true(WIFEXITED(status));
+    outcome.exit_status = WEXITSTATUS(status);
+    return outcome;
+}
+
+static void assert_says(const struct outcome *outcome, const char *text) {
+    if (strstr(outcome->output, text)) return;
+    print_error("expected \"%s\" in:\n%s\n", text, outcome->output);
+    fail();
+}
+
+static void assert_red(const char *victim, const char *why) {
+    struct outcome outcome = run_victims(victim);
+    assert_int_equal(1, outcome.exit_status);
+    assert_says(&outcome, why);
+    assert_says(&outcome, "again: ");
+    assert_says(&outcome, "0 passed, 1 failed\n");
+}
+
+TEST("1", 0, a_test_that_passes_is_green) {
+    struct outcome outcome = run_victims("passes");
+    assert_int_equal(0, outcome.exit_status);
+    assert_says(&outcome, "1 passed, 0 failed\n");
+}
+
+TEST("1", 0, a_failed_assertion_is_red_and_says_where) {
+    assert_red("fails_an_assertion", "step 1: fails an assertion");
+    assert_red("fails_an_assertion", "an assertion failed");
+    assert_red("fails_an_assertion", "test_harness.c:");
+}
+
+TEST("1", 0, a_crash_is_red) {
+    struct outcome outcome = run_victims("crashes");
+    assert_int_equal(1, outcome.exit_status);
+    bool named = strstr(outcome.output, "crashed: Segmentation fault") ||
+                 strstr(outcome.output, "a sanitizer stopped it");
+    assert_true(named);
+}
+
+TEST("1", 0, an_abort_is_red) { assert_red("aborts", "aborted: "); }
+TEST("1", 0, a_hang_is_red_and_ends_at_its_limit) { assert_red("hangs", "did not end within "); }
+TEST("1", 0, an_early_exit_with_status_0_is_red) {
+    assert_red("exits_early", "called exit(0) before its end");
+    assert_red("exits_at_once", "called exit(0) before its end");
+}
+TEST("1", 0, a_skip_is_red) { assert_red("skips", "skipped: no verdict"); }
+TEST("1", 0, memory_that_cmocka_counts_must_be_freed) {
+    assert_red("leaks_what_cmocka_counts", "cmocka found a fault after its end");
+}
+
+TEST("2", 0, a_wrong_status_is_shown_by_name) {
+    assert_red("gets_a_wrong_status", "is CORRUPT, expected NOT_FOUND");
+}
+TEST("2", 0, an_unexpected_error_shows_its_message) {
+    assert_red("gets_an_error", "because: the disk is on fire");
+}
+TEST("2", 0, a_wrong_slice_is_shown_with_the_place_where_it_differs) {
+    assert_red("gets_a_wrong_slice", "differs at byte 2");
+    assert_red("gets_a_wrong_slice", "3 bytes \"ab\\x01\"");
+}
+
+TEST("3", 0, one_failure_among_passes_makes_the_suite_red) {
+    struct outcome outcome = run_victims("passes fails_an_assertion");
+    assert_int_equal(1, outcome.exit_status);
+    assert_says(&outcome, "1 passed, 1 failed\n");
+}
+
+TEST("3", 0, an_unknown_name_is_refused) {
+    struct outcome outcome = run_victims("no_such_test");
+    assert_int_equal(2, outcome.exit_status);
+    assert_says(&outcome, "no test named no_such_test");
+}
+
+TEST("3", 0, list_names_the_tests) {
+    struct outcome outcome = run_victims("--list");
+    assert_int_equal(0, outcome.exit_status);
+    assert_says(&outcome, "leaves_a_process\n");
+}
+
+TEST("4", 0, a_directory_is_empty_removed_on_success_and_kept_on_failure) {
+    const char *first = harness_tmpdir();
+    const char *second = harness_tmpdir();
+    assert_string_not_equal(first, second);
+    struct stat info;
+    assert_int_equal(0, stat(first, &info));
+    assert_true(S_ISDIR(info.st_mode));
+
+    struct outcome outcome = run_victims("fails_with_a_directory");
+    assert_says(&outcome, "kept: ");
+    char *kept = strstr(outcome.output, "dir=");
+    assert_non_null(kept);
+    kept += strlen("dir=");
+    *strchr(kept, '\n') = '\0';
+    assert_int_equal(0, rmdir(kept));
+    *strrchr(kept, '/') = '\0';
+    assert_int_equal(0, rmdir(kept));
+}
+
+/* Had it survived, it would hold the pipe open and run_victims would not return in time. */
+TEST("4", 0, a_process_left_behind_is_killed) {
+    struct outcome outcome = run_victims("leaves_a_process");
+    assert_int_equal(0, outcome.exit_status);
+}
