@@ -32,6 +32,8 @@ uint8_t *buf_extend(struct buf *buf, size_t len);
 void buf_consume(struct buf *buf, size_t len);
 void buf_swap(struct buf *a, struct buf *b);
 
-static inline struct slice buf_slice(const struct buf *buf) { return slice_of(buf->data, buf->len); }
+static inline struct slice buf_slice(const struct buf *buf) {
+    return slice_of(buf->data, buf->len);
+}
 
 #endif

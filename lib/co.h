@@ -1,8 +1,8 @@
 /* co.h - coroutines: straight-line code that awaits, on the node's one thread.
  *
  * A coroutine runs until it awaits or returns; the loop resumes it after co_wake. Stacks are
- * mapped with a guard page below, pooled, 256 KiB (STACK_BYTES). Under AddressSanitizer switches are
- * annotated (fiber API), under valgrind stacks are registered.
+ * mapped with a guard page below, pooled, 256 KiB (STACK_BYTES). Under AddressSanitizer switches
+ * are annotated (fiber API), under valgrind stacks are registered.
  *
  * Invariants
  *  1. A coroutine is in one state: READY (queued to run), RUNNING, WAITING, DONE.
@@ -30,14 +30,15 @@ size_t co_pool_live(const struct co_pool *pool);
 /* Starts `function(arg)` on a coroutine of its own at the next turn of the run queue (not inside
  * this call). BUSY if max_coroutines are alive. `out` may be NULL; the handle is valid until
  * the function returns. */
-enum status co_spawn(struct co_pool *pool, void (*function)(void *arg), void *arg, struct co **out) MUST_CHECK;
+enum status co_spawn(struct co_pool *pool, void (*function)(void *arg), void *arg,
+                     struct co **out) MUST_CHECK;
 
 /* The running coroutine, or NULL on the loop's own stack. */
 struct co *co_self(void);
 
 /* Suspends the running coroutine until co_wake (OK) or co_cancel (CANCELLED). Call only on a
  * coroutine. Loop on your own condition: a wake says "look again", not what happened. */
-enum status co_await(void) MUST_CHECK;
+enum status co_await (void) MUST_CHECK;
 
 /* From the loop or another coroutine. Idempotent until the coroutine runs. */
 void co_wake(struct co *co);
@@ -45,7 +46,7 @@ void co_cancel(struct co *co);
 bool co_cancelled(const struct co *co);
 
 /* Lets others run; returns as co_await does. For long loops (1 ms or 256 rows). */
-enum status co_yield(void) MUST_CHECK;
+enum status co_yield (void) MUST_CHECK;
 /* Suspends for a time. OK or CANCELLED. */
 enum status co_sleep(struct env *env, uint64_t duration_ns) MUST_CHECK;
 

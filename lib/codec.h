@@ -14,13 +14,13 @@
 
 struct reader {
     const uint8_t *data;
-    size_t len;    /* bytes left */
-    bool failed;   /* sticky */
+    size_t len;  /* bytes left */
+    bool failed; /* sticky */
 };
 
 struct reader reader_of(struct slice slice);
-bool reader_ok(const struct reader *reader);          /* nothing malformed so far */
-bool reader_done(const struct reader *reader);        /* ok and nothing left */
+bool reader_ok(const struct reader *reader);   /* nothing malformed so far */
+bool reader_done(const struct reader *reader); /* ok and nothing left */
 
 void put_u8(struct buf *buf, uint8_t value);
 void put_u16le(struct buf *buf, uint16_t value);
@@ -29,8 +29,8 @@ void put_u64le(struct buf *buf, uint64_t value);
 void put_u16be(struct buf *buf, uint16_t value);
 void put_u32be(struct buf *buf, uint32_t value);
 void put_u64be(struct buf *buf, uint64_t value);
-void put_varint(struct buf *buf, uint64_t value);     /* LEB128, 1 to 10 bytes */
-void put_bytes(struct buf *buf, struct slice bytes);  /* varint length, then the bytes */
+void put_varint(struct buf *buf, uint64_t value);    /* LEB128, 1 to 10 bytes */
+void put_bytes(struct buf *buf, struct slice bytes); /* varint length, then the bytes */
 
 /* In place, for patching a length written earlier. */
 void store_u32le(uint8_t *at, uint32_t value);
@@ -50,18 +50,18 @@ uint64_t get_u64le(struct reader *reader);
 uint16_t get_u16be(struct reader *reader);
 uint32_t get_u32be(struct reader *reader);
 uint64_t get_u64be(struct reader *reader);
-uint64_t get_varint(struct reader *reader);           /* refuses more than 10 bytes */
-struct slice get_bytes(struct reader *reader);        /* as put_bytes; borrows from the input */
+uint64_t get_varint(struct reader *reader);    /* refuses more than 10 bytes */
+struct slice get_bytes(struct reader *reader); /* as put_bytes; borrows from the input */
 struct slice get_raw(struct reader *reader, size_t len);
-struct slice get_cstring(struct reader *reader);      /* up to a NUL, which is consumed, not included */
+struct slice get_cstring(struct reader *reader); /* up to a NUL, which is consumed, not included */
 
 /* Ordered encodings: memcmp of the encodings orders as the values do, and an encoding is
  * self-delimiting, so that several may follow one another in a key. */
-void put_ordered_u64(struct buf *buf, uint64_t value);      /* big-endian */
-void put_ordered_u64_desc(struct buf *buf, uint64_t value); /* larger values first */
-void put_ordered_i64(struct buf *buf, int64_t value);       /* sign bit flipped */
-void put_ordered_f64(struct buf *buf, double value);        /* NaN last, -0 as 0 */
-void put_ordered_bytes(struct buf *buf, struct slice bytes);/* 00 -> 00 FF; ends with 00 01 */
+void put_ordered_u64(struct buf *buf, uint64_t value);       /* big-endian */
+void put_ordered_u64_desc(struct buf *buf, uint64_t value);  /* larger values first */
+void put_ordered_i64(struct buf *buf, int64_t value);        /* sign bit flipped */
+void put_ordered_f64(struct buf *buf, double value);         /* NaN last, -0 as 0 */
+void put_ordered_bytes(struct buf *buf, struct slice bytes); /* 00 -> 00 FF; ends with 00 01 */
 uint64_t get_ordered_u64(struct reader *reader);
 uint64_t get_ordered_u64_desc(struct reader *reader);
 int64_t get_ordered_i64(struct reader *reader);

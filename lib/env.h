@@ -10,7 +10,8 @@
  *  3. A turn of the loop: deliver all input and timers that are due, run posted tasks until none
  *     is left, run the turn hooks in order; repeat the last two while tasks are posted; then write
  *     each stream's output once and wait.
- *  4. What env hands to a callback is valid until the callback returns, unless it says otherwise. */
+ *  4. What env hands to a callback is valid until the callback returns, unless it says otherwise.
+ */
 #ifndef CAIRN_ENV_H
 #define CAIRN_ENV_H
 
@@ -46,9 +47,9 @@ struct env_timer {
     void (*callback)(void *arg);
     void *arg;
     uint64_t deadline_ns;
-    uint64_t sequence;  /* env's: equal deadlines fire in the order in which they were started */
-    size_t heap_index;  /* env's: 0 when not started */
-    struct env *env;    /* env's: where it is started */
+    uint64_t sequence; /* env's: equal deadlines fire in the order in which they were started */
+    size_t heap_index; /* env's: 0 when not started */
+    struct env *env;   /* env's: where it is started */
 };
 
 void env_timer_init(struct env_timer *timer, void (*callback)(void *arg), void *arg);
@@ -82,10 +83,10 @@ void env_unpost(struct env *env, struct env_task *task);
 
 /* The order in which turn hooks run; each consumes what those before it produced. */
 enum turn_order {
-    TURN_RAFT,   /* take the updates of the groups that were touched */
-    TURN_WAL,    /* write the batch */
-    TURN_APPLY,  /* one engine batch */
-    TURN_REPLY   /* answers to clients */
+    TURN_RAFT,  /* take the updates of the groups that were touched */
+    TURN_WAL,   /* write the batch */
+    TURN_APPLY, /* one engine batch */
+    TURN_REPLY  /* answers to clients */
 };
 
 struct env_turn_hook {
@@ -125,17 +126,18 @@ struct stream_handler {
     void (*on_open)(void *arg, struct stream *stream);
     /* New input arrived (stream_input has all that is unread), or resumed reading. */
     void (*on_input)(void *arg, struct stream *stream);
-    /* Pending output fell below the low watermark after having been above the high one. Optional. */
+    /* Pending output fell below the low watermark after having been above the high one. Optional.
+     */
     void (*on_drain)(void *arg, struct stream *stream);
-    /* The last call: the stream is freed when it returns. CLOSED: the peer or we closed it in order;
-     * UNAVAILABLE: could not connect; DEADLINE: the dial took too long; IO: it broke. Input that
-     * arrived before has been announced by on_input. Not called after stream_close. */
+    /* The last call: the stream is freed when it returns. CLOSED: the peer or we closed it in
+     * order; UNAVAILABLE: could not connect; DEADLINE: the dial took too long; IO: it broke. Input
+     * that arrived before has been announced by on_input. Not called after stream_close. */
     void (*on_close)(void *arg, struct stream *stream, enum status reason);
 };
 
 enum {
-    STREAM_READ_LIMIT_DEFAULT = 256 * 1024,  /* unread bytes at which reading pauses */
-    STREAM_HIGH_WATERMARK = 1024 * 1024,     /* pending output: the owner should stop producing */
+    STREAM_READ_LIMIT_DEFAULT = 256 * 1024, /* unread bytes at which reading pauses */
+    STREAM_HIGH_WATERMARK = 1024 * 1024,    /* pending output: the owner should stop producing */
     STREAM_LOW_WATERMARK = 256 * 1024
 };
 
@@ -148,7 +150,8 @@ enum status env_listen(struct env *env, const char *host, uint16_t port,
 uint16_t listener_port(const struct listener *listener);
 void listener_close(struct listener *listener);
 
-/* Never fails at once: the outcome is on_open or on_close. The caller may stream_close it earlier. */
+/* Never fails at once: the outcome is on_open or on_close. The caller may stream_close it earlier.
+ */
 struct stream *env_dial(struct env *env, const char *host, uint16_t port, uint64_t timeout_ns,
                         const struct stream_handler *handler, void *arg);
 
@@ -163,7 +166,8 @@ void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
 /* Copies into the output, which is written at the end of the turn. Never blocks and never fails: a
- * broken stream says so by on_close. Above STREAM_HIGH_WATERMARK a producer must wait for on_drain. */
+ * broken stream says so by on_close. Above STREAM_HIGH_WATERMARK a producer must wait for on_drain.
+ */
 void stream_write(struct stream *stream, struct slice data);
 /* Output not yet handed to the system, in bytes. */
 size_t stream_pending(const struct stream *stream);
@@ -179,8 +183,8 @@ void stream_abort(struct stream *stream);
 /* ---- files ---------------------------------------------------------------------------------- */
 
 /* Paths are plain strings. Every call blocks; the loop calls those that only touch the page cache,
- * and file_sync_start for the one that waits for the disk. Calls on one file from several threads are
- * allowed for file_read_at only. Messages name the path. */
+ * and file_sync_start for the one that waits for the disk. Calls on one file from several threads
+ * are allowed for file_read_at only. Messages name the path. */
 enum file_mode {
     FILE_READ,       /* must exist */
     FILE_READ_WRITE, /* created if missing */
@@ -192,39 +196,43 @@ enum status env_file_open(struct env *env, const char *path, enum file_mode mode
 void file_close(struct file *file);
 const char *file_path(const struct file *file);
 /* All of `data` or an error: IO, NO_SPACE. Extends the file. */
-enum status file_write_at(struct file *file, uint64_t offset, struct slice data, struct error *error) MUST_CHECK;
+enum status file_write_at(struct file *file, uint64_t offset, struct slice data,
+                          struct error *error) MUST_CHECK;
 /* Any thread. Reads up to `len` bytes; *read < len only at the end of the file. */
 enum status file_read_at(struct file *file, uint64_t offset, void *out, size_t len, size_t *read,
                          struct error *error) MUST_CHECK;
 enum status file_size(struct file *file, uint64_t *out, struct error *error) MUST_CHECK;
 enum status file_truncate(struct file *file, uint64_t size, struct error *error) MUST_CHECK;
-/* Data and size are on the disk when it returns OK. Any thread. After a failure what is on the disk is
- * unknown, and another sync does not tell: the node must stop. */
+/* Data and size are on the disk when it returns OK. Any thread. After a failure what is on the disk
+ * is unknown, and another sync does not tell: the node must stop. */
 enum status file_sync(struct file *file, struct error *error) MUST_CHECK;
 
 /* The same on the sync lane: covers what was written before the call. */
 struct file_sync_op {
     void (*done)(void *arg, enum status status, const struct error *error);
     void *arg;
-    struct file *file;     /* env's */
-    enum status status;    /* env's */
-    struct error error;    /* env's */
-    struct env_work work;  /* env's */
+    struct file *file;    /* env's */
+    enum status status;   /* env's */
+    struct error error;   /* env's */
+    struct env_work work; /* env's */
 };
 void file_sync_start(struct file *file, struct file_sync_op *op);
 
-enum status env_file_rename(struct env *env, const char *from, const char *to, struct error *error) MUST_CHECK;
+enum status env_file_rename(struct env *env, const char *from, const char *to,
+                            struct error *error) MUST_CHECK;
 enum status env_file_remove(struct env *env, const char *path, struct error *error) MUST_CHECK;
 bool env_file_exists(struct env *env, const char *path);
 /* Creates it and its parents; fine if it exists. */
 enum status env_dir_create(struct env *env, const char *path, struct error *error) MUST_CHECK;
 /* Calls `visit` for each entry but "." and "..", in order of name. */
-enum status env_dir_list(struct env *env, const char *path, void (*visit)(void *arg, const char *name),
-                         void *arg, struct error *error) MUST_CHECK;
+enum status env_dir_list(struct env *env, const char *path,
+                         void (*visit)(void *arg, const char *name), void *arg,
+                         struct error *error) MUST_CHECK;
 /* Makes creations, renames and removals in the directory durable. */
 enum status env_dir_sync(struct env *env, const char *path, struct error *error) MUST_CHECK;
 /* IN_USE, with the holder's pid if it is known, when another process (or node) has it. */
-enum status env_dir_lock(struct env *env, const char *path, struct dir_lock **out, struct error *error) MUST_CHECK;
+enum status env_dir_lock(struct env *env, const char *path, struct dir_lock **out,
+                         struct error *error) MUST_CHECK;
 void dir_unlock(struct dir_lock *lock);
 
 /* ---- the loop ------------------------------------------------------------------------------- */
@@ -244,7 +252,7 @@ struct log *env_log(struct env *env);
 /* ---- for implementers ----------------------------------------------------------------------- */
 
 /* The table of one implementation; each entry is the function above of the same name. The functions
- * above are thin calls through it. `struct env`, `struct stream`, `struct file` are embedded first in the
- * implementation's own structs. See env_impl.h. */
+ * above are thin calls through it. `struct env`, `struct stream`, `struct file` are embedded first
+ * in the implementation's own structs. See env_impl.h. */
 
 #endif

@@ -13,8 +13,8 @@ typedef uint64_t hlc_timestamp; /* 0 is before everything */
 #define HLC_MAX UINT64_MAX
 
 struct hlc {
-    hlc_timestamp latest;       /* the largest issued or received */
-    uint64_t max_offset_ns;     /* how far ahead of our wall clock a received timestamp may be */
+    hlc_timestamp latest;   /* the largest issued or received */
+    uint64_t max_offset_ns; /* how far ahead of our wall clock a received timestamp may be */
 };
 
 void hlc_init(struct hlc *hlc, uint64_t max_offset_ns);

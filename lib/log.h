@@ -13,10 +13,10 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log {
-    enum log_level level;                        /* below this nothing is written */
+    enum log_level level; /* below this nothing is written */
     bool colour;
-    uint64_t node_id;                            /* 0: not shown */
-    uint64_t (*wall_ns)(void *arg);              /* NULL: no time stamp */
+    uint64_t node_id;               /* 0: not shown */
+    uint64_t (*wall_ns)(void *arg); /* NULL: no time stamp */
     void *wall_arg;
     void (*write)(void *arg, struct slice line); /* the line ends with '\n' */
     void *write_arg;

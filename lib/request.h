@@ -30,11 +30,11 @@ void cancel_token_unwait(struct cancel_token *token, struct cancel_waiter *waite
 #define REQUEST_NO_DEADLINE UINT64_MAX
 
 struct request {
-    uint64_t deadline_ns;           /* env_now_ns clock; REQUEST_NO_DEADLINE */
-    struct cancel_token *cancel;    /* may be NULL */
-    const char *principal;          /* who asks; static or outliving the request; "" is nobody */
-    uint64_t trace_id;              /* 0: not traced */
-    uint64_t memory_budget_bytes;   /* 0: the default of whoever allocates */
+    uint64_t deadline_ns;         /* env_now_ns clock; REQUEST_NO_DEADLINE */
+    struct cancel_token *cancel;  /* may be NULL */
+    const char *principal;        /* who asks; static or outliving the request; "" is nobody */
+    uint64_t trace_id;            /* 0: not traced */
+    uint64_t memory_budget_bytes; /* 0: the default of whoever allocates */
     enum request_priority priority;
 };
 

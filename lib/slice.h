@@ -21,7 +21,9 @@ struct slice {
 static inline struct slice slice_of(const void *data, size_t len) {
     return (struct slice){(const uint8_t *)data, len};
 }
-static inline struct slice slice_of_string(const char *text) { return slice_of(text, strlen(text)); }
+static inline struct slice slice_of_string(const char *text) {
+    return slice_of(text, strlen(text));
+}
 
 /* Lexicographic by unsigned bytes; a prefix sorts first. <0, 0 or >0. */
 int slice_compare(struct slice a, struct slice b);

@@ -11,26 +11,26 @@
 #include <stdint.h>
 
 /*        name            meaning */
-#define STATUS_LIST(X)                                                                       \
-    X(OK, "success")                                                                         \
-    X(NOT_FOUND, "the thing asked for does not exist")                                       \
-    X(EXISTS, "the thing to be created exists already")                                      \
-    X(INVALID, "an argument or a message is malformed")                                      \
-    X(UNSUPPORTED, "well-formed, but not offered here")                                      \
-    X(TOO_LARGE, "over a limit that the message names")                                      \
-    X(CORRUPT, "stored data fails its checksum or its invariants; the node must stop")       \
-    X(IO, "the operating system reported an error")                                          \
-    X(NO_SPACE, "the disk is full")                                                          \
-    X(IN_USE, "the port or the directory belongs to another process")                        \
-    X(WOULD_BLOCK, "the answer is not in memory; finish on a work lane")                     \
-    X(BUSY, "a queue is at its bound; retry later")                                          \
-    X(CANCELLED, "the request was cancelled")                                                \
-    X(DEADLINE, "the deadline passed before the answer was known")                           \
-    X(CLOSED, "the connection was closed")                                                   \
-    X(UNAVAILABLE, "no node can serve this now; retry")                                      \
-    X(NOT_LEADER, "another replica leads the group; the reply may name it")                  \
-    X(CONFLICT, "a concurrent transaction changed what this one read; restart it")           \
-    X(DEADLOCK, "waiting would close a cycle of transactions")                               \
+#define STATUS_LIST(X)                                                                             \
+    X(OK, "success")                                                                               \
+    X(NOT_FOUND, "the thing asked for does not exist")                                             \
+    X(EXISTS, "the thing to be created exists already")                                            \
+    X(INVALID, "an argument or a message is malformed")                                            \
+    X(UNSUPPORTED, "well-formed, but not offered here")                                            \
+    X(TOO_LARGE, "over a limit that the message names")                                            \
+    X(CORRUPT, "stored data fails its checksum or its invariants; the node must stop")             \
+    X(IO, "the operating system reported an error")                                                \
+    X(NO_SPACE, "the disk is full")                                                                \
+    X(IN_USE, "the port or the directory belongs to another process")                              \
+    X(WOULD_BLOCK, "the answer is not in memory; finish on a work lane")                           \
+    X(BUSY, "a queue is at its bound; retry later")                                                \
+    X(CANCELLED, "the request was cancelled")                                                      \
+    X(DEADLINE, "the deadline passed before the answer was known")                                 \
+    X(CLOSED, "the connection was closed")                                                         \
+    X(UNAVAILABLE, "no node can serve this now; retry")                                            \
+    X(NOT_LEADER, "another replica leads the group; the reply may name it")                        \
+    X(CONFLICT, "a concurrent transaction changed what this one read; restart it")                 \
+    X(DEADLOCK, "waiting would close a cycle of transactions")                                     \
     X(UNKNOWN_OUTCOME, "the write may or may not have happened")
 
 enum status {
@@ -71,10 +71,10 @@ enum status error_set(struct error *error, enum status status, const char *forma
 enum status error_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* In a function returning enum status: return early unless the expression is STATUS_OK. */
-#define TRY(expression)                                                                      \
-    do {                                                                                     \
-        enum status try_status_ = (expression);                                              \
-        if (try_status_ != STATUS_OK) return try_status_;                                    \
+#define TRY(expression)                                                                            \
+    do {                                                                                           \
+        enum status try_status_ = (expression);                                                    \
+        if (try_status_ != STATUS_OK) return try_status_;                                          \
     } while (0)
 
 #endif
