@@ -192,7 +192,8 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 
 .PHONY: all programs run test node asan tsan coverage bench lint format deps doctor clean help
 
-all: programs $(SUITE_BINS) $(B)/compile_commands.json
+# Also the objects that no program needs yet.
+all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
 programs: $(NODE_BINS) $(FINAL_BINS) $(BENCH_BINS)
 
 run: $(FINAL_BINS)
