@@ -2,8 +2,9 @@
  *
  * Must not know streams, clocks or what payloads mean. Why a check on 40 bytes that TCP has
  * checksummed already: not against noise, but against ourselves. A reader that is one byte out of
- * step would take a length from the middle of a payload and wait for it forever; the check turns that
- * into an error at once. Payloads are checked where they come to rest (the WAL, the SSTables). */
+ * step would take a length from the middle of a payload and wait for it forever; the check turns
+ * that into an error at once. Payloads are checked where they come to rest (the WAL, the SSTables).
+ */
 #include "frame.h"
 
 #include "codec.h"
@@ -58,8 +59,9 @@ enum status frame_decode(struct slice input, size_t limit, struct frame *out, si
     const uint8_t *header = input.data;
     uint16_t check = (uint16_t)(header[OFFSET_CHECK] | header[OFFSET_CHECK + 1] << 8);
     if (check != header_check(header))
-        return error_set(error, STATUS_INVALID, "frame header fails its check: not our protocol, "
-                                                "or out of step");
+        return error_set(error, STATUS_INVALID,
+                         "frame header fails its check: not our protocol, "
+                         "or out of step");
     unsigned kind = header[OFFSET_KIND];
     if (kind < FRAME_HANDSHAKE || kind >= FRAME_KIND_END)
         return error_set(error, STATUS_INVALID, "unknown frame kind %u", kind);

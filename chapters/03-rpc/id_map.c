@@ -45,14 +45,16 @@ bool id_map_put(struct id_map *map, struct id_node *node) {
 struct id_node *id_map_get(const struct id_map *map, uint64_t id) {
     if (map->count == 0) return NULL;
     struct id_node *node = *bucket_of(map, id);
-    while (node && node->id != id) node = node->next;
+    while (node && node->id != id)
+        node = node->next;
     return node;
 }
 
 struct id_node *id_map_remove(struct id_map *map, uint64_t id) {
     if (map->count == 0) return NULL;
     struct id_node **link = bucket_of(map, id);
-    while (*link && (*link)->id != id) link = &(*link)->next;
+    while (*link && (*link)->id != id)
+        link = &(*link)->next;
     struct id_node *node = *link;
     if (node) {
         *link = node->next;

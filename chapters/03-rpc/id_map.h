@@ -1,7 +1,7 @@
 /* id_map.h - finds what is in flight by its request id: an intrusive hash table.
  *
- * Ids are handed out in sequence, so their low bits are the hash. Nodes are embedded in their owner;
- * only the table of buckets is allocated, at the first use. */
+ * Ids are handed out in sequence, so their low bits are the hash. Nodes are embedded in their
+ * owner; only the table of buckets is allocated, at the first use. */
 #ifndef CAIRN_ID_MAP_H
 #define CAIRN_ID_MAP_H
 

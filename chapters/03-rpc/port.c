@@ -95,7 +95,9 @@ static void on_input(void *arg, struct stream *stream) {
     case PORT_NEED_MORE:
         if (enough) give_up(undecided, "protocol not recognized");
         break;
-    case PORT_NO: give_up(undecided, "protocol not recognized"); break;
+    case PORT_NO:
+        give_up(undecided, "protocol not recognized");
+        break;
     }
 }
 
@@ -148,7 +150,8 @@ enum status port_listen(struct env *env, const struct port_options *options, str
 void port_free(struct port *port) {
     if (!port) return;
     listener_close(port->listener);
-    while (port->undecided) stream_close(forget(port->undecided));
+    while (port->undecided)
+        stream_close(forget(port->undecided));
     mem_free(port);
 }
 

@@ -52,7 +52,8 @@ enum status port_listen(struct env *env, const struct port_options *options, str
 /* Stops listening and closes the undecided streams; those handed over are their owners'. */
 void port_free(struct port *port);
 
-/* Copied. Asked in the order in which they were added. More than PORT_MAX_PROTOCOLS is an assert. */
+/* Copied. Asked in the order in which they were added. More than PORT_MAX_PROTOCOLS is an assert.
+ */
 void port_add(struct port *port, const struct port_protocol *protocol);
 /* The number that was bound. */
 uint16_t port_number(const struct port *port);

@@ -16,14 +16,16 @@ void rpc_context_init(struct rpc_context *context, struct env *env, struct hlc *
         .silence_timeout_ns = 5 * NS_PER_S,
         .frames_in = metrics_counter(metrics, "cairn_rpc_frames_in_total", "Frames received."),
         .frames_out = metrics_counter(metrics, "cairn_rpc_frames_out_total", "Frames sent."),
-        .bytes_in = metrics_counter(metrics, "cairn_rpc_bytes_in_total", "Bytes of frames received."),
+        .bytes_in =
+            metrics_counter(metrics, "cairn_rpc_bytes_in_total", "Bytes of frames received."),
         .bytes_out = metrics_counter(metrics, "cairn_rpc_bytes_out_total", "Bytes of frames sent."),
         .calls_failed = metrics_counter(metrics, "cairn_rpc_calls_failed_total",
                                         "Calls made that ended without a reply."),
         .messages_dropped = metrics_counter(metrics, "cairn_rpc_messages_dropped_total",
                                             "One-way messages that were not sent."),
-        .connections_refused = metrics_counter(metrics, "cairn_rpc_connections_refused_total",
-                                               "Connections ended over a protocol error or a check."),
+        .connections_refused =
+            metrics_counter(metrics, "cairn_rpc_connections_refused_total",
+                            "Connections ended over a protocol error or a check."),
     };
 }
 

@@ -46,8 +46,8 @@ struct rpc_context {
     enum status (*check)(void *arg, const struct rpc_identity *peer, struct error *error);
     void *check_arg;
 
-    size_t payload_limit_bytes;      /* FRAME_PAYLOAD_LIMIT_DEFAULT */
-    size_t output_limit_bytes;       /* of one connection; above it BUSY, and messages are dropped */
+    size_t payload_limit_bytes; /* FRAME_PAYLOAD_LIMIT_DEFAULT */
+    size_t output_limit_bytes;  /* of one connection; above it BUSY, and messages are dropped */
     size_t max_calls_per_connection; /* in flight; above it BUSY */
     uint64_t handshake_timeout_ns;   /* 5 s */
     uint64_t ping_interval_ns;       /* 1 s: a client that heard nothing for so long asks */

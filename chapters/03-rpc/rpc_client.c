@@ -2,8 +2,8 @@
  * Must not know streams (rpc_link.c) or methods; repeats no call.
  *
  * A call is in one list at a time: `queued` (no connection has seen it), `sent` (a connection has),
- * `ending` (its failure is known; the callback runs in the next task, so that no callback runs inside
- * the function that made the call). */
+ * `ending` (its failure is known; the callback runs in the next task, so that no callback runs
+ * inside the function that made the call). */
 #include "rpc_client.h"
 
 #include <assert.h>
@@ -159,7 +159,9 @@ static void describe_failure(const struct rpc_pending *pending, struct error *er
         (void)error_set(error, STATUS_TOO_LARGE, "call to %s over the limit of %zu bytes", address,
                         client->context->payload_limit_bytes);
         break;
-    default: (void)error_set(error, pending->failure, "%s", status_text(pending->failure)); break;
+    default:
+        (void)error_set(error, pending->failure, "%s", status_text(pending->failure));
+        break;
     }
 }
 
@@ -341,7 +343,8 @@ static void on_ready(void *arg, const struct rpc_identity *peer) {
         client->options.on_state(client->options.on_state_arg, client, &client->peer, NULL);
 }
 
-/* Full jitter on the upper half: waits are spread, but never so short that they add up to a flood. */
+/* Full jitter on the upper half: waits are spread, but never so short that they add up to a flood.
+ */
 static uint64_t next_backoff_ns(struct rpc_client *client) {
     uint64_t wait_ns = client->options.backoff_min_ns;
     for (unsigned i = 0; i < client->failures && wait_ns < client->options.backoff_max_ns; i++)
@@ -352,7 +355,8 @@ static uint64_t next_backoff_ns(struct rpc_client *client) {
 }
 
 static void fail_all(struct pending_list *list, enum status status) {
-    while (list->first) fail_later(list->first, status);
+    while (list->first)
+        fail_later(list->first, status);
 }
 
 static void on_close(void *arg, const struct error *reason) {

@@ -4,8 +4,8 @@
  * jitter). Nothing is retried here: whether a call may be repeated only its maker knows.
  *
  * Invariants
- *  1. Every call ends exactly once: by its callback or by rpc_cancel; the callback never runs inside
- *     the function that made the call.
+ *  1. Every call ends exactly once: by its callback or by rpc_cancel; the callback never runs
+ * inside the function that made the call.
  *  2. UNKNOWN_OUTCOME is said only of a call whose bytes were given to a connection that broke
  *     before the answer; UNAVAILABLE and BUSY only of one that no peer has seen.
  *  3. Order: calls and messages leave in the order in which they were made.
@@ -27,7 +27,8 @@ struct rpc_client_options {
      * caller can ask another node. true: they wait for a connection until their deadline. */
     bool wait_for_ready;
     size_t max_calls; /* queued and in flight; above it BUSY. 200,000 */
-    /* The connection came up (peer is set) or was lost (peer is NULL, reason says why). Optional. */
+    /* The connection came up (peer is set) or was lost (peer is NULL, reason says why). Optional.
+     */
     void (*on_state)(void *arg, struct rpc_client *client, const struct rpc_identity *peer,
                      const struct error *reason);
     void *on_state_arg;
@@ -71,7 +72,8 @@ struct rpc_pending *rpc_call_message(struct rpc_client *client, uint32_t method,
 void rpc_cancel(struct rpc_pending *pending);
 
 /* On a coroutine: calls and suspends until the answer, which is appended to `reply`. Statuses as of
- * rpc_callback; CANCELLED also when the coroutine is cancelled. `request` and `error` may be NULL. */
+ * rpc_callback; CANCELLED also when the coroutine is cancelled. `request` and `error` may be NULL.
+ */
 enum status rpc_call_co(struct rpc_client *client, uint32_t method, struct slice payload,
                         const struct request *request, struct buf *reply,
                         struct error *error) MUST_CHECK;

@@ -50,7 +50,8 @@ void rpc_error_unpack(struct slice bytes, struct error *out) {
     RpcError *message = (RpcError *)rpc_unpack(&rpc_error__descriptor, bytes, &arena);
     enum status status = message ? status_by_name(message->status) : STATUS_INVALID;
     if (status == STATUS_OK) status = STATUS_INVALID; /* an error that says OK is none we know */
-    (void)error_set(out, status, "%s", message ? message->message : "malformed error from the peer");
+    (void)error_set(out, status, "%s",
+                    message ? message->message : "malformed error from the peer");
     if (message) out->retryable = message->retryable;
     arena_deinit(&arena);
 }
@@ -97,7 +98,8 @@ static void send_frame(struct rpc_link *link, struct frame *frame, struct slice 
     counter_add(context->bytes_out, sizeof header + head.len + tail.len);
 }
 
-void rpc_link_send(struct rpc_link *link, struct frame *frame, struct slice head, struct slice tail) {
+void rpc_link_send(struct rpc_link *link, struct frame *frame, struct slice head,
+                   struct slice tail) {
     assert(link->state == LINK_READY);
     send_frame(link, frame, head, tail);
     /* Only the accepting end stops reading: were both to, neither would ever drain. */
@@ -164,8 +166,9 @@ static enum status check_peer(struct rpc_link *link, struct error *error) {
     const struct rpc_identity *self = &context->self;
     const struct rpc_identity *peer = &link->peer;
     if (peer->protocol_version != self->protocol_version)
-        return error_set(error, STATUS_UNSUPPORTED, "protocol version %" PRIu32 ", ours is %" PRIu32,
-                         peer->protocol_version, self->protocol_version);
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "protocol version %" PRIu32 ", ours is %" PRIu32, peer->protocol_version,
+                         self->protocol_version);
     if (peer->cluster_id && self->cluster_id && peer->cluster_id != self->cluster_id)
         return error_set(error, STATUS_INVALID,
                          "node of another cluster: %016" PRIx64 ", ours is %016" PRIx64,
@@ -212,7 +215,8 @@ static void on_ready_frame(struct rpc_link *link, const struct frame *frame) {
     case FRAME_PING:
         rpc_link_send(link, &(struct frame){.kind = FRAME_PONG}, SLICE_EMPTY, SLICE_EMPTY);
         break;
-    case FRAME_PONG: break;
+    case FRAME_PONG:
+        break;
     case FRAME_REFUSAL:
         rpc_error_unpack(frame->payload, &error);
         (void)error_prefix(&error, "refused by %s", stream_peer(link->stream));
@@ -222,7 +226,9 @@ static void on_ready_frame(struct rpc_link *link, const struct frame *frame) {
     case FRAME_REPLY:
     case FRAME_ERROR:
     case FRAME_CANCEL:
-    case FRAME_MESSAGE: link->handler->on_frame(link->arg, frame); break;
+    case FRAME_MESSAGE:
+        link->handler->on_frame(link->arg, frame);
+        break;
     case FRAME_HANDSHAKE:
     case FRAME_KIND_END:
         (void)error_set(&error, STATUS_INVALID, "%s frame after the handshake",

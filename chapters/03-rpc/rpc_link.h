@@ -7,8 +7,8 @@
  * Invariants
  *  1. on_ready comes once, after both handshakes were accepted, and before any on_frame.
  *  2. on_close comes once and last, unless the owner closes the link first; then nothing follows.
- *  3. A peer that is silent for silence_timeout_ns is taken for dead. A dialled link asks (PING) when
- *     it has heard nothing for a while, so that a live peer is never silent. */
+ *  3. A peer that is silent for silence_timeout_ns is taken for dead. A dialled link asks (PING)
+ * when it has heard nothing for a while, so that a live peer is never silent. */
 #ifndef CAIRN_RPC_LINK_H
 #define CAIRN_RPC_LINK_H
 
@@ -35,7 +35,8 @@ struct rpc_link *rpc_link_dial(struct rpc_context *context, const char *host, ui
 void rpc_link_close(struct rpc_link *link);
 
 /* Only when READY. Fills in frame->clock; the payload is `head` followed by `tail`. */
-void rpc_link_send(struct rpc_link *link, struct frame *frame, struct slice head, struct slice tail);
+void rpc_link_send(struct rpc_link *link, struct frame *frame, struct slice head,
+                   struct slice tail);
 size_t rpc_link_pending(const struct rpc_link *link);
 
 /* The payload of ERROR and REFUSAL. */

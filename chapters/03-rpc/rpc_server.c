@@ -228,14 +228,19 @@ static void on_frame(void *arg, const struct frame *frame) {
     struct connection *connection = arg;
     const struct rpc_method *method;
     switch (frame->kind) {
-    case FRAME_REQUEST: on_request(connection, frame); break;
-    case FRAME_CANCEL: on_cancel(connection, frame); break;
+    case FRAME_REQUEST:
+        on_request(connection, frame);
+        break;
+    case FRAME_CANCEL:
+        on_cancel(connection, frame);
+        break;
     case FRAME_MESSAGE:
         method = method_find(connection->server, frame->method);
         if (method && method->on_message)
             method->on_message(method->arg, &connection->peer, frame->payload);
         break;
-    default: break; /* REPLY, ERROR: we have asked nothing on this connection */
+    default:
+        break; /* REPLY, ERROR: we have asked nothing on this connection */
     }
 }
 
