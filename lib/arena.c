@@ -5,8 +5,8 @@
 #include "arena.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdalign.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "mem.h"

@@ -10,18 +10,14 @@
 
 enum { BUF_FIRST_CAPACITY = 64 };
 
-void buf_init(struct buf *buf) {
-    *buf = BUF_INIT;
-}
+void buf_init(struct buf *buf) { *buf = BUF_INIT; }
 
 void buf_deinit(struct buf *buf) {
     mem_free(buf->data);
     *buf = BUF_INIT;
 }
 
-void buf_clear(struct buf *buf) {
-    buf->len = 0;
-}
+void buf_clear(struct buf *buf) { buf->len = 0; }
 
 void buf_reserve(struct buf *buf, size_t extra_bytes) {
     if (buf->data != NULL && buf->capacity - buf->len >= extra_bytes) return;
@@ -48,13 +44,9 @@ void buf_append_slice(struct buf *buf, struct slice slice) {
     buf_append(buf, slice.data, slice.len);
 }
 
-void buf_append_byte(struct buf *buf, uint8_t byte) {
-    *buf_extend(buf, 1) = byte;
-}
+void buf_append_byte(struct buf *buf, uint8_t byte) { *buf_extend(buf, 1) = byte; }
 
-void buf_append_string(struct buf *buf, const char *text) {
-    buf_append(buf, text, strlen(text));
-}
+void buf_append_string(struct buf *buf, const char *text) { buf_append(buf, text, strlen(text)); }
 
 void buf_append_zeros(struct buf *buf, size_t len) {
     if (len > 0) memset(buf_extend(buf, len), 0, len);
@@ -65,7 +57,8 @@ void buf_printf(struct buf *buf, const char *format, ...) {
     va_start(arguments, format);
     va_copy(again, arguments);
     size_t room = buf->capacity - buf->len;
-    int printed = vsnprintf(room > 0 ? (char *)buf->data + buf->len : NULL, room, format, arguments);
+    int printed =
+        vsnprintf(room > 0 ? (char *)buf->data + buf->len : NULL, room, format, arguments);
     va_end(arguments);
     assert(printed >= 0);
     size_t len = (size_t)printed;

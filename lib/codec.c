@@ -34,9 +34,7 @@ static void store_u64be(uint8_t *at, uint64_t value) {
     }
 }
 
-static uint16_t load_u16le(const uint8_t *at) {
-    return (uint16_t)(at[0] | at[1] << 8);
-}
+static uint16_t load_u16le(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
 
 uint32_t load_u32le(const uint8_t *at) {
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
@@ -46,9 +44,7 @@ uint64_t load_u64le(const uint8_t *at) {
     return (uint64_t)load_u32le(at) | (uint64_t)load_u32le(at + 4) << 32;
 }
 
-uint16_t load_u16be(const uint8_t *at) {
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
+uint16_t load_u16be(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
 
 uint32_t load_u32be(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | (uint32_t)at[3];
@@ -60,9 +56,7 @@ uint64_t load_u64be(const uint8_t *at) {
 
 /* ---- encoders ------------------------------------------------------------------------------- */
 
-void put_u8(struct buf *buf, uint8_t value) {
-    buf_append_byte(buf, value);
-}
+void put_u8(struct buf *buf, uint8_t value) { buf_append_byte(buf, value); }
 
 void put_u16le(struct buf *buf, uint16_t value) {
     uint8_t *at = buf_extend(buf, 2);
@@ -70,13 +64,9 @@ void put_u16le(struct buf *buf, uint16_t value) {
     at[1] = (uint8_t)(value >> 8);
 }
 
-void put_u32le(struct buf *buf, uint32_t value) {
-    store_u32le(buf_extend(buf, 4), value);
-}
+void put_u32le(struct buf *buf, uint32_t value) { store_u32le(buf_extend(buf, 4), value); }
 
-void put_u64le(struct buf *buf, uint64_t value) {
-    store_u64le(buf_extend(buf, 8), value);
-}
+void put_u64le(struct buf *buf, uint64_t value) { store_u64le(buf_extend(buf, 8), value); }
 
 void put_u16be(struct buf *buf, uint16_t value) {
     uint8_t *at = buf_extend(buf, 2);
@@ -84,13 +74,9 @@ void put_u16be(struct buf *buf, uint16_t value) {
     at[1] = (uint8_t)value;
 }
 
-void put_u32be(struct buf *buf, uint32_t value) {
-    store_u32be(buf_extend(buf, 4), value);
-}
+void put_u32be(struct buf *buf, uint32_t value) { store_u32be(buf_extend(buf, 4), value); }
 
-void put_u64be(struct buf *buf, uint64_t value) {
-    store_u64be(buf_extend(buf, 8), value);
-}
+void put_u64be(struct buf *buf, uint64_t value) { store_u64be(buf_extend(buf, 8), value); }
 
 void put_varint(struct buf *buf, uint64_t value) {
     buf_reserve(buf, 10);
@@ -112,13 +98,9 @@ struct reader reader_of(struct slice slice) {
     return (struct reader){.data = slice.data, .len = slice.len, .failed = false};
 }
 
-bool reader_ok(const struct reader *reader) {
-    return !reader->failed;
-}
+bool reader_ok(const struct reader *reader) { return !reader->failed; }
 
-bool reader_done(const struct reader *reader) {
-    return !reader->failed && reader->len == 0;
-}
+bool reader_done(const struct reader *reader) { return !reader->failed && reader->len == 0; }
 
 /* The next `len` bytes, or NULL after a failure. */
 static const uint8_t *take(struct reader *reader, size_t len) {
@@ -211,17 +193,11 @@ struct slice get_cstring(struct reader *reader) {
 
 enum { ESCAPE = 0x00, ESCAPED_ZERO = 0xff, TERMINATOR = 0x01 };
 
-void put_ordered_u64(struct buf *buf, uint64_t value) {
-    put_u64be(buf, value);
-}
+void put_ordered_u64(struct buf *buf, uint64_t value) { put_u64be(buf, value); }
 
-void put_ordered_u64_desc(struct buf *buf, uint64_t value) {
-    put_u64be(buf, ~value);
-}
+void put_ordered_u64_desc(struct buf *buf, uint64_t value) { put_u64be(buf, ~value); }
 
-void put_ordered_i64(struct buf *buf, int64_t value) {
-    put_u64be(buf, (uint64_t)value ^ SIGN_BIT);
-}
+void put_ordered_i64(struct buf *buf, int64_t value) { put_u64be(buf, (uint64_t)value ^ SIGN_BIT); }
 
 void put_ordered_f64(struct buf *buf, double value) {
     uint64_t bits;
@@ -242,9 +218,7 @@ void put_ordered_bytes(struct buf *buf, struct slice bytes) {
     buf_append_byte(buf, TERMINATOR);
 }
 
-uint64_t get_ordered_u64(struct reader *reader) {
-    return get_u64be(reader);
-}
+uint64_t get_ordered_u64(struct reader *reader) { return get_u64be(reader); }
 
 uint64_t get_ordered_u64_desc(struct reader *reader) {
     uint64_t inverted = get_u64be(reader);
@@ -269,8 +243,7 @@ void get_ordered_bytes(struct reader *reader, struct buf *out) {
     size_t len_before = out->len;
     while (!reader->failed) {
         /* Runs without an escape are copied at once. */
-        const uint8_t *escape =
-            reader->len > 0 ? memchr(reader->data, ESCAPE, reader->len) : NULL;
+        const uint8_t *escape = reader->len > 0 ? memchr(reader->data, ESCAPE, reader->len) : NULL;
         if (escape == NULL) break;
         buf_append_slice(out, get_raw(reader, (size_t)(escape - reader->data)));
         (void)get_u8(reader);

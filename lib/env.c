@@ -11,9 +11,7 @@
 
 /* ---- core ----------------------------------------------------------------------------------- */
 
-void env_core_init(struct env_core *core) {
-    *core = (struct env_core){0};
-}
+void env_core_init(struct env_core *core) { *core = (struct env_core){0}; }
 
 void env_core_deinit(struct env_core *core) {
     for (size_t i = 1; i <= core->heap_len; i++) {
@@ -29,9 +27,7 @@ void env_core_deinit(struct env_core *core) {
     env_core_init(core);
 }
 
-bool env_core_has_tasks(const struct env_core *core) {
-    return core->first_task != NULL;
-}
+bool env_core_has_tasks(const struct env_core *core) { return core->first_task != NULL; }
 
 static void run_tasks(struct env_core *core) {
     while (core->first_task != NULL) {
@@ -118,13 +114,9 @@ void env_turn_hook_remove(struct env *env, struct env_turn_hook *hook) {
 
 /* ---- through the table ---------------------------------------------------------------------- */
 
-uint64_t env_now_ns(struct env *env) {
-    return env->ops->now_ns(env);
-}
+uint64_t env_now_ns(struct env *env) { return env->ops->now_ns(env); }
 
-uint64_t env_wall_ns(struct env *env) {
-    return env->ops->wall_ns(env);
-}
+uint64_t env_wall_ns(struct env *env) { return env->ops->wall_ns(env); }
 
 void env_random(struct env *env, const char *component, struct prng *out) {
     env->ops->random(env, component, out);
@@ -158,13 +150,9 @@ struct stream *env_dial(struct env *env, const char *host, uint16_t port, uint64
     return env->ops->dial(env, host, port, timeout_ns, handler, arg);
 }
 
-void env_run(struct env *env) {
-    env->ops->run(env);
-}
+void env_run(struct env *env) { env->ops->run(env); }
 
-void env_stop(struct env *env) {
-    env->ops->stop(env);
-}
+void env_stop(struct env *env) { env->ops->stop(env); }
 
 struct log *env_log(struct env *env) {
     return env->log;
@@ -191,9 +179,7 @@ void file_close(struct file *file) {
     if (file != NULL) file->ops->close(file);
 }
 
-const char *file_path(const struct file *file) {
-    return file->path;
-}
+const char *file_path(const struct file *file) { return file->path; }
 
 enum status file_write_at(struct file *file, uint64_t offset, struct slice data,
                           struct error *error) {
@@ -246,9 +232,7 @@ enum status env_file_remove(struct env *env, const char *path, struct error *err
     return env->ops->file_remove(env, path, error);
 }
 
-bool env_file_exists(struct env *env, const char *path) {
-    return env->ops->file_exists(env, path);
-}
+bool env_file_exists(struct env *env, const char *path) { return env->ops->file_exists(env, path); }
 
 enum status env_dir_create(struct env *env, const char *path, struct error *error) {
     return env->ops->dir_create(env, path, error);

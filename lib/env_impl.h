@@ -169,8 +169,8 @@ uint8_t *stream_input_space(struct stream *stream, size_t *len);
 void stream_received(struct stream *stream, size_t len);
 /* `output` or `in_flight` became smaller. May be called at the end of a turn. */
 void stream_sent(struct stream *stream);
-/* No more input will come. CLOSED: in order, after all input. Any other reason: it broke. Reported in
- * a later step, so that it may be called inside a call of the owner. */
+/* No more input will come. CLOSED: in order, after all input. Any other reason: it broke. Reported
+ * in a later step, so that it may be called inside a call of the owner. */
 void stream_ended(struct stream *stream, enum status reason);
 
 #endif

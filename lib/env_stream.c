@@ -40,9 +40,7 @@ void stream_set_peer(struct stream *stream, const char *host, uint16_t port) {
     snprintf(stream->peer, sizeof(stream->peer), "%s:%u", host, (unsigned)port);
 }
 
-const char *stream_peer(const struct stream *stream) {
-    return stream->peer;
-}
+const char *stream_peer(const struct stream *stream) { return stream->peer; }
 
 static size_t unread(const struct stream *stream) {
     return stream->input_end - stream->input_start;
@@ -225,9 +223,7 @@ void stream_set_read_limit(struct stream *stream, size_t limit_bytes) {
     update_reading(stream);
 }
 
-void stream_pause(struct stream *stream) {
-    stream->paused = true;
-}
+void stream_pause(struct stream *stream) { stream->paused = true; }
 
 void stream_resume(struct stream *stream) {
     stream->paused = false;

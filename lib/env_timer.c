@@ -78,9 +78,7 @@ void env_timer_stop(struct env_timer *timer) {
     heap_remove(timer->env->core, timer);
 }
 
-bool env_timer_started(const struct env_timer *timer) {
-    return timer->heap_index != 0;
-}
+bool env_timer_started(const struct env_timer *timer) { return timer->heap_index != 0; }
 
 uint64_t env_core_next_deadline_ns(const struct env_core *core) {
     return core->heap_len > 0 ? core->heap[1]->deadline_ns : UINT64_MAX;

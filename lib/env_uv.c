@@ -29,9 +29,7 @@ static uint64_t machine_wall_ns(struct env *env) {
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t log_wall_ns(void *arg) {
-    return machine_wall_ns(arg);
-}
+static uint64_t log_wall_ns(void *arg) { return machine_wall_ns(arg); }
 
 static void machine_random_bytes(struct env *env, void *out, size_t len) {
     int result = uv_random(NULL, NULL, out, len, 0, NULL);

@@ -32,9 +32,7 @@ int sync_descriptor(int descriptor) {
     return fsync(descriptor);
 }
 
-static int descriptor_of(struct file *file) {
-    return ((struct posix_file *)file)->descriptor;
-}
+static int descriptor_of(struct file *file) { return ((struct posix_file *)file)->descriptor; }
 
 static void posix_close(struct file *base) {
     struct posix_file *file = (struct posix_file *)base;

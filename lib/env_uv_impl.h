@@ -43,8 +43,8 @@ struct uv_machine {
     struct env_work *done_first;
     struct env_work *done_last;
 
-    struct uv_stream *streams;   /* all of them */
-    struct uv_stream *dirty;     /* with output to write at the end of the turn */
+    struct uv_stream *streams; /* all of them */
+    struct uv_stream *dirty;   /* with output to write at the end of the turn */
     struct uv_listener *listeners;
 };
 
@@ -56,10 +56,10 @@ struct uv_stream {
     bool dirty;
 
     uv_tcp_t tcp;
-    bool tcp_closed;   /* its close callback has run */
-    bool released;     /* to be freed when nothing of libuv refers to it */
-    bool finishing;    /* closed by its owner: pending output, then the end, then release */
-    bool shut_down;    /* our end is sent; input is discarded until the peer's end */
+    bool tcp_closed;           /* its close callback has run */
+    bool released;             /* to be freed when nothing of libuv refers to it */
+    bool finishing;            /* closed by its owner: pending output, then the end, then release */
+    bool shut_down;            /* our end is sent; input is discarded until the peer's end */
     struct env_timer deadline; /* of the dial, or of finishing */
 
     uv_write_t write;

@@ -95,7 +95,8 @@ static int bind_and_listen(struct uv_listener *listener, const char *host, uint1
     /* libuv sets SO_REUSEADDR, so that a restart need not wait; a socket that is listening on the
      * port still refuses us, at the latest in uv_listen. */
     int result = uv_tcp_bind(&listener->tcp, (const struct sockaddr *)&address, 0);
-    if (result == 0) result = uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG, on_connection);
+    if (result == 0)
+        result = uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG, on_connection);
     if (result != 0) return result;
     int len = sizeof(address);
     result = uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&address, &len);
@@ -103,9 +104,7 @@ static int bind_and_listen(struct uv_listener *listener, const char *host, uint1
     return result;
 }
 
-static void on_listener_closed(uv_handle_t *handle) {
-    mem_free(handle->data);
-}
+static void on_listener_closed(uv_handle_t *handle) { mem_free(handle->data); }
 
 enum status machine_listen(struct env *env, const char *host, uint16_t port,
                            void (*on_accept)(void *arg, struct stream *stream), void *arg,

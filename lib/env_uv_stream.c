@@ -128,7 +128,7 @@ static void on_written(uv_write_t *write, int result) {
 static void write_output(struct uv_stream *stream) {
     struct buf *output = &stream->base.output;
     if (stream->base.in_flight > 0 || output->len == 0) return; /* on_written goes on */
-    assert(output->len <= UINT_MAX); /* far above the high watermark */
+    assert(output->len <= UINT_MAX);                            /* far above the high watermark */
     uv_buf_t data = uv_buf_init((char *)output->data, (unsigned)output->len);
     int result = uv_try_write((uv_stream_t *)&stream->tcp, &data, 1);
     if (result < 0 && result != UV_EAGAIN) {
@@ -139,8 +139,8 @@ static void write_output(struct uv_stream *stream) {
     if (written < output->len) {
         buf_swap(output, &stream->sending);
         stream->base.in_flight = stream->sending.len - written;
-        data = uv_buf_init((char *)stream->sending.data + written,
-                           (unsigned)stream->base.in_flight);
+        data =
+            uv_buf_init((char *)stream->sending.data + written, (unsigned)stream->base.in_flight);
         stream->write.data = stream;
         result = uv_write(&stream->write, (uv_stream_t *)&stream->tcp, &data, 1, on_written);
         if (result != 0) {
@@ -165,9 +165,7 @@ void machine_flush(struct uv_machine *machine) {
 
 /* ---- ending --------------------------------------------------------------------------------- */
 
-static void on_finish_timeout(void *arg) {
-    uv_stream_release(arg);
-}
+static void on_finish_timeout(void *arg) { uv_stream_release(arg); }
 
 static void on_shut_down(uv_shutdown_t *shutdown, int result) {
     struct uv_stream *stream = shutdown->data;

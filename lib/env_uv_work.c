@@ -61,9 +61,7 @@ static void report_done(struct uv_machine *machine) {
     }
 }
 
-static void on_work_done(uv_async_t *async) {
-    report_done(async->data);
-}
+static void on_work_done(uv_async_t *async) { report_done(async->data); }
 
 void machine_work_submit(struct env *env, enum work_lane lane_id, struct env_work *work) {
     struct uv_lane *lane = &machine_of(env)->lanes[lane_id];

@@ -39,9 +39,7 @@ void log_init_stderr(struct log *log, enum log_level level) {
     *log = (struct log){.level = level, .colour = colour, .write = write_stderr};
 }
 
-void log_init_null(struct log *log) {
-    *log = (struct log){.level = LOG_ERROR};
-}
+void log_init_null(struct log *log) { *log = (struct log){.level = LOG_ERROR}; }
 
 /* Days since 1970 to a civil date (Hinnant, "chrono-Compatible Low-Level Date Algorithms"): gmtime
  * would do, but not the same way on every system. */

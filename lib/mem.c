@@ -34,10 +34,6 @@ void *mem_dup(const void *data, size_t size_bytes) {
     return copy;
 }
 
-char *mem_strdup(const char *text) {
-    return mem_dup(text, strlen(text) + 1);
-}
+char *mem_strdup(const char *text) { return mem_dup(text, strlen(text) + 1); }
 
-void mem_free(void *memory) {
-    free(memory);
-}
+void mem_free(void *memory) { free(memory); }

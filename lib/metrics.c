@@ -11,11 +11,7 @@
 
 #include "mem.h"
 
-enum {
-    STEP_BITS = 3,
-    STEPS = 1 << STEP_BITS,
-    BUCKETS = STEPS * (64 - STEP_BITS + 1)
-};
+enum { STEP_BITS = 3, STEPS = 1 << STEP_BITS, BUCKETS = STEPS * (64 - STEP_BITS + 1) };
 
 struct histogram {
     uint64_t count;
@@ -68,9 +64,7 @@ struct histogram *histogram_new(void) {
     return histogram;
 }
 
-void histogram_free(struct histogram *histogram) {
-    mem_free(histogram);
-}
+void histogram_free(struct histogram *histogram) { mem_free(histogram); }
 
 void histogram_reset(struct histogram *histogram) {
     memset(histogram, 0, sizeof(*histogram));
@@ -85,9 +79,7 @@ void histogram_record(struct histogram *histogram, uint64_t value) {
     histogram->buckets[bucket_of(value)]++;
 }
 
-uint64_t histogram_count(const struct histogram *histogram) {
-    return histogram->count;
-}
+uint64_t histogram_count(const struct histogram *histogram) { return histogram->count; }
 
 uint64_t histogram_quantile(const struct histogram *histogram, double q) {
     if (histogram->count == 0) return 0;
@@ -134,8 +126,7 @@ static struct metric *metric_register(struct metrics *metrics, const char *name,
     }
     if (metrics->count == metrics->capacity) {
         metrics->capacity = metrics->capacity > 0 ? metrics->capacity * 2 : 16;
-        metrics->list =
-            mem_realloc(metrics->list, metrics->capacity * sizeof(struct metric *));
+        metrics->list = mem_realloc(metrics->list, metrics->capacity * sizeof(struct metric *));
     }
     memmove(metrics->list + at + 1, metrics->list + at,
             (metrics->count - at) * sizeof(struct metric *));

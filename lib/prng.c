@@ -1,12 +1,11 @@
 /* prng.c - xoshiro256** 1.0 (Blackman and Vigna, "Scrambled Linear Pseudorandom Number Generators",
- * 2018), seeded by splitmix64 as its authors advise. Deterministic: a function of the seed alone. */
+ * 2018), seeded by splitmix64 as its authors advise. Deterministic: a function of the seed alone.
+ */
 #include "prng.h"
 
 #include <assert.h>
 
-static uint64_t rotate_left(uint64_t x, int bits) {
-    return (x << bits) | (x >> (64 - bits));
-}
+static uint64_t rotate_left(uint64_t x, int bits) { return (x << bits) | (x >> (64 - bits)); }
 
 static uint64_t splitmix64(uint64_t *state) {
     *state += UINT64_C(0x9e3779b97f4a7c15);
@@ -51,6 +50,4 @@ uint64_t prng_between(struct prng *prng, uint64_t low, uint64_t high) {
     return low + prng_below(prng, high - low + 1);
 }
 
-double prng_unit(struct prng *prng) {
-    return (double)(prng_u64(prng) >> 11) * 0x1.0p-53;
-}
+double prng_unit(struct prng *prng) { return (double)(prng_u64(prng) >> 11) * 0x1.0p-53; }

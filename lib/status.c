@@ -17,9 +17,7 @@ static const struct {
 #undef STATUS_DESCRIPTION
 };
 
-static bool status_known(enum status status) {
-    return (unsigned)status < (unsigned)STATUS_COUNT;
-}
+static bool status_known(enum status status) { return (unsigned)status < (unsigned)STATUS_COUNT; }
 
 const char *status_name(enum status status) {
     return status_known(status) ? descriptions[status].name : "UNKNOWN_STATUS";
