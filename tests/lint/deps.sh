@@ -75,13 +75,14 @@ install() {
     fi
     echo "  DEPS  $packages"
     # shellcheck disable=SC2086
+    # Whether it worked is seen below, by looking again.
     case $manager in
     apt-get)
         $sudo apt-get update -qq || echo "make deps: apt-get update failed, trying with the lists that are here" >&2
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >&2 ;;
-    dnf) $sudo dnf install -y -q $packages >&2 ;;
-    pacman) $sudo pacman -S --needed --noconfirm $packages >&2 ;;
-    brew) brew install -q $packages >&2 ;;
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >&2 || true ;;
+    dnf) $sudo dnf install -y -q $packages >&2 || true ;;
+    pacman) $sudo pacman -S --needed --noconfirm $packages >&2 || true ;;
+    brew) brew install -q $packages >&2 || true ;;
     esac
     hash -r 2>/dev/null || true
     still=$(missing "$@")
