@@ -93,6 +93,8 @@ void harness_limit(unsigned limit_ms) {
     if (harness.report) harness.report->limit_ms = limit_scaled(limit_ms);
 }
 
+bool harness_sanitized(void) { return SANITIZED; }
+
 const char *harness_program(void) { return harness.program; }
 
 const char *harness_build_dir(void) {

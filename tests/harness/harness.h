@@ -68,6 +68,9 @@ const char *harness_tmpdir(void);
 const char *harness_program(void);
 const char *harness_build_dir(void);
 
+/* Built with ASan or TSan: slower, and stricter. */
+bool harness_sanitized(void);
+
 /* ---- assertions in Cairn's terms; expected first -------------------------------------------- */
 
 #define assert_status(expected, actual)                                                            \

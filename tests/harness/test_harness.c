@@ -37,6 +37,15 @@ VICTIM(exits_early) { exit(0); }
 VICTIM(exits_at_once) { _exit(0); }
 VICTIM(skips) { skip(); }
 VICTIM(leaks_what_cmocka_counts) { assert_non_null(test_malloc(10)); }
+VICTIM(leaks) {
+    nowhere = malloc(sizeof(int));
+    nowhere = NULL;
+}
+VICTIM(reads_behind_its_memory) {
+    char *volatile memory = malloc(8);
+    zero = memory[8 + zero];
+    free(memory);
+}
 VICTIM(gets_a_wrong_status) { assert_status(STATUS_NOT_FOUND, STATUS_CORRUPT); }
 VICTIM(gets_an_error) {
     struct error error = {.status = STATUS_IO, .message = "the disk is on fire"};
@@ -118,6 +127,15 @@ TEST("1", 0, an_early_exit_with_status_0_is_red) {
 TEST("1", 0, a_skip_is_red) { assert_red("skips", "skipped: no verdict"); }
 TEST("1", 0, memory_that_cmocka_counts_must_be_freed) {
     assert_red("leaks_what_cmocka_counts", "cmocka found a fault after its end");
+}
+
+/* Only a sanitizer can tell; without one the victims are left alone. */
+TEST("1", 0, what_a_sanitizer_finds_is_red) {
+    if (!harness_sanitized()) return;
+    assert_red("leaks", "leaks, or a sanitizer's finding at exit");
+    assert_red("leaks", "LeakSanitizer");
+    assert_red("reads_behind_its_memory", "a sanitizer stopped it");
+    assert_red("reads_behind_its_memory", "heap-buffer-overflow");
 }
 
 TEST("2", 0, a_wrong_status_is_shown_by_name) {
