@@ -144,7 +144,7 @@ void harness_assert_status(enum status expected, enum status actual, const char 
                            const struct error *error, const char *file, int line) {
     if (expected == actual) return;
     print_error("%s\n  is %s, expected %s\n", expression, status_label(actual),
-                   status_label(expected));
+                status_label(expected));
     if (error && actual != STATUS_OK) print_error("  because: %s\n", error->message);
     _fail(file, line);
 }
@@ -159,15 +159,17 @@ static void print_bytes(const char *label, struct slice slice) {
         used += (size_t)snprintf(text + used, sizeof(text) - used, plain ? "%c" : "\\x%02x", byte);
     }
     print_error("  %s %zu bytes \"%s\"%s\n", label, slice.len, text,
-                   shown < slice.len ? "..." : "");
+                shown < slice.len ? "..." : "");
 }
 
 void harness_assert_slice(struct slice expected, struct slice actual, const char *expression,
                           const char *file, int line) {
     bool same_len = expected.len == actual.len;
-    if (same_len && (actual.len == 0 || memcmp(expected.data, actual.data, actual.len) == 0)) return;
+    if (same_len && (actual.len == 0 || memcmp(expected.data, actual.data, actual.len) == 0))
+        return;
     size_t at = 0;
-    while (at < expected.len && at < actual.len && expected.data[at] == actual.data[at]) at++;
+    while (at < expected.len && at < actual.len && expected.data[at] == actual.data[at])
+        at++;
     print_error("%s differs at byte %zu\n", expression, at);
     print_bytes("is      ", actual);
     print_bytes("expected", expected);
@@ -180,13 +182,15 @@ void harness_assert_slice(struct slice expected, struct slice actual, const char
  * signal and a sanitizer's report; the ones from before are put back. */
 static void run_body(void **state) {
     (void)state;
-    for (int i = 0; i < 5; i++) sigaction(crash_signals[i], &harness.crash_actions[i], NULL);
+    for (int i = 0; i < 5; i++)
+        sigaction(crash_signals[i], &harness.crash_actions[i], NULL);
     harness.running->function();
     harness.report->returned = true;
 }
 
 static bool run_under_cmocka(const struct harness_test *test) {
-    for (int i = 0; i < 5; i++) sigaction(crash_signals[i], NULL, &harness.crash_actions[i]);
+    for (int i = 0; i < 5; i++)
+        sigaction(crash_signals[i], NULL, &harness.crash_actions[i]);
     harness.running = test;
     const struct CMUnitTest unit = {.name = test->name, .test_func = run_body};
     int failed = _cmocka_run_group_tests(test->name, &unit, 1, NULL, NULL);
@@ -246,15 +250,16 @@ static const char *verdict(int status, char *text, size_t size) {
         int number = WTERMSIG(status);
         snprintf(text, size, number == SIGABRT ? "aborted: %s" : "crashed: %s", strsignal(number));
     } else if (WEXITSTATUS(status) == EXIT_SANITIZER) {
-        snprintf(text, size, report->returned ? "leaks, or a sanitizer's finding at exit"
-                                              : "a sanitizer stopped it");
+        snprintf(text, size,
+                 report->returned ? "leaks, or a sanitizer's finding at exit"
+                                  : "a sanitizer stopped it");
     } else if (report->returned && report->cmocka_ok && WEXITSTATUS(status) == 0) {
         return NULL;
     } else if (!report->returned && report->cmocka_ok) {
         snprintf(text, size, "skipped: no verdict");
     } else if (WEXITSTATUS(status) == EXIT_CMOCKA_FAILED) {
-        snprintf(text, size, report->returned ? "cmocka found a fault after its end"
-                                              : "an assertion failed");
+        snprintf(text, size,
+                 report->returned ? "cmocka found a fault after its end" : "an assertion failed");
     } else {
         snprintf(text, size, "called exit(%d) before its end", WEXITSTATUS(status));
     }
@@ -268,7 +273,7 @@ static int remove_entry(const char *path, const struct stat *info, int kind, str
 
 /* cmocka's frame around its one test says nothing new; its [  ERROR   ] and [   LINE   ] do. */
 static bool is_frame(const char *line) {
-    static const char *const frames[] = {"[==========]", "[ RUN      ]", "[  FAILED  ]",
+    static const char *const frames[] = {"[==========]", "[ RUN      ]",      "[  FAILED  ]",
                                          "[  PASSED  ]", " 1 FAILED TEST(S)", "\n"};
     for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
         if (strncmp(line, frames[i], strlen(frames[i])) == 0) return true;
@@ -289,7 +294,8 @@ static void print_sentence(FILE *out, const char *mark, const struct harness_tes
     fprintf(out, "%s step %s", mark, test->step);
     if (test->invariant) fprintf(out, " (invariant %d)", test->invariant);
     fprintf(out, ": ");
-    for (const char *c = test->name; *c; c++) fputc(*c == '_' ? ' ' : *c, out);
+    for (const char *c = test->name; *c; c++)
+        fputc(*c == '_' ? ' ' : *c, out);
 }
 
 static void explain_failure(const struct harness_test *test, const char *why, FILE *output) {
@@ -393,7 +399,8 @@ static unsigned count_picked(const struct options *options) {
             if (strcmp(test->name, options->names[i]) == 0) known = true;
         }
         if (!known) {
-            fprintf(stderr, "%s: no test named %s (see --list)\n", harness.program, options->names[i]);
+            fprintf(stderr, "%s: no test named %s (see --list)\n", harness.program,
+                    options->names[i]);
             exit(2);
         }
     }
@@ -430,8 +437,8 @@ int main(int argc, char **argv) {
             printf("%s\n", test->name);
         return 0;
     }
-    harness.report = mmap(NULL, sizeof(struct report), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANON, -1, 0);
+    harness.report =
+        mmap(NULL, sizeof(struct report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON, -1, 0);
     if (harness.report == MAP_FAILED) harness_die("mmap");
     install_handlers();
 

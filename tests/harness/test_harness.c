@@ -15,9 +15,11 @@
 #define VICTIM(name_)                                                                              \
     static void victim_##name_(void);                                                              \
     __attribute__((constructor)) static void register_victim_##name_(void) {                       \
-        static struct harness_test test = {                                                        \
-            .step = "1", .name = #name_, .file = __FILE__, .line = __LINE__,                       \
-            .function = victim_##name_};                                                           \
+        static struct harness_test test = {.step = "1",                                            \
+                                           .name = #name_,                                         \
+                                           .file = __FILE__,                                       \
+                                           .line = __LINE__,                                       \
+                                           .function = victim_##name_};                            \
         if (getenv("CAIRN_VICTIMS")) harness_register(&test);                                      \
     }                                                                                              \
     static void victim_##name_(void)
@@ -31,7 +33,8 @@ VICTIM(crashes) { *nowhere = 1; }
 VICTIM(aborts) { abort(); }
 VICTIM(hangs) {
     TEST_LIMIT(200);
-    for (;;) pause();
+    for (;;)
+        pause();
 }
 VICTIM(exits_early) { exit(0); }
 VICTIM(exits_at_once) { _exit(0); }
@@ -43,7 +46,7 @@ VICTIM(leaks) {
 }
 VICTIM(reads_behind_its_memory) {
     char *volatile memory = malloc(8);
-    zero = memory[8 + zero];
+    zero = memory[8 + zero] == 1;
     free(memory);
 }
 VICTIM(gets_a_wrong_status) { assert_status(STATUS_NOT_FOUND, STATUS_CORRUPT); }
@@ -54,7 +57,8 @@ VICTIM(gets_an_error) {
 VICTIM(gets_a_wrong_slice) { assert_slice_equal(SLICE_LITERAL("abc"), SLICE_LITERAL("ab\x01")); }
 VICTIM(leaves_a_process) {
     if (fork() == 0) {
-        for (;;) pause();
+        for (;;)
+            pause();
     }
 }
 VICTIM(fails_with_a_directory) {
@@ -72,8 +76,8 @@ struct outcome {
 static struct outcome run_victims(const char *arguments) {
     struct outcome outcome = {0};
     char command[5000];
-    snprintf(command, sizeof(command), "CAIRN_VICTIMS=1 CAIRN_RESULT= '%s' %s 2>&1", harness_program(),
-             arguments);
+    snprintf(command, sizeof(command), "CAIRN_VICTIMS=1 CAIRN_RESULT= '%s' %s 2>&1",
+             harness_program(), arguments);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t used = fread(outcome.output, 1, sizeof(outcome.output) - 1, pipe);
