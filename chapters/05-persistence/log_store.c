@@ -88,37 +88,26 @@ static void move_log_start(struct group_log *log, uint64_t index, uint64_t term)
 
 /* ---- records ---------------------------------------------------------------------------------- */
 
-static uint64_t append_record(struct log_store *store, enum log_record type, const ProtobufCMessage *message) {
+static uint64_t append_encoded(struct log_store *store, enum log_record type) {
     struct error error;
     uint64_t position = 0;
-    buf_clear(&store->scratch);
-    protobuf_c_message_pack(message,
-                            buf_extend(&store->scratch, protobuf_c_message_get_packed_size(message)));
     if (wal_append(store->wal, (uint8_t)type, buf_slice(&store->scratch), &position, &error) != STATUS_OK) {
         env_fatal(store->env, "cannot append to the log: %s", error.message);
     }
     return position;
 }
 
+static uint64_t append_record(struct log_store *store, enum log_record type, const ProtobufCMessage *message) {
+    buf_clear(&store->scratch);
+    protobuf_c_message_pack(message,
+                            buf_extend(&store->scratch, protobuf_c_message_get_packed_size(message)));
+    return append_encoded(store, type);
+}
+
 static uint64_t write_node(struct log_store *store) {
-    const struct node_state *node = &store->node;
-    Member members[RAFT_MAX_VOTERS];
-    Member *pointers[RAFT_MAX_VOTERS];
-    for (size_t i = 0; i < node->member_count; i++) {
-        member__init(&members[i]);
-        members[i].node_id = node->members[i].node_id;
-        members[i].instance_id = node->members[i].instance_id;
-        members[i].address = (char *)(uintptr_t)node->members[i].address;
-        pointers[i] = &members[i];
-    }
-    NodeState wire = NODE_STATE__INIT;
-    wire.node_id = node->node_id;
-    wire.instance_id = node->instance_id;
-    wire.cluster_id = node->cluster_id;
-    wire.n_members = node->member_count;
-    wire.members = pointers;
-    wire.hlc_bound = node->hlc_bound;
-    return append_record(store, LOG_RECORD_NODE, &wire.base);
+    buf_clear(&store->scratch);
+    node_state_encode(&store->node, &store->scratch);
+    return append_encoded(store, LOG_RECORD_NODE);
 }
 
 static uint64_t write_group(struct log_store *store, const struct group_state *state) {
@@ -150,23 +139,7 @@ static void write_preamble(void *arg, struct wal *wal) {
 /* ---- replay ----------------------------------------------------------------------------------- */
 
 static enum status replay_node(struct log_store *store, struct slice payload) {
-    NodeState *wire = node_state__unpack(NULL, payload.len, payload.data);
-    if (wire == NULL) return STATUS_CORRUPT;
-    struct node_state *node = &store->node;
-    *node = (struct node_state){.node_id = wire->node_id,
-                                .instance_id = wire->instance_id,
-                                .cluster_id = wire->cluster_id,
-                                .hlc_bound = wire->hlc_bound};
-    bool fits = wire->n_members <= RAFT_MAX_VOTERS;
-    for (size_t i = 0; fits && i < wire->n_members; i++) {
-        struct member *member = &node->members[node->member_count++];
-        member->node_id = wire->members[i]->node_id;
-        member->instance_id = wire->members[i]->instance_id;
-        fits = strlen(wire->members[i]->address) < MEMBER_ADDRESS_MAX;
-        if (fits) memcpy(member->address, wire->members[i]->address, strlen(wire->members[i]->address) + 1);
-    }
-    node_state__free_unpacked(wire, NULL);
-    return fits ? STATUS_OK : STATUS_CORRUPT;
+    return node_state_decode(payload, &store->node) == STATUS_OK ? STATUS_OK : STATUS_CORRUPT;
 }
 
 static enum status replay_group(struct log_store *store, struct slice payload) {

@@ -15,8 +15,8 @@
 #define CAIRN_LOG_STORE_H
 
 #include "env.h"
-#include "hlc.h"
 #include "metrics.h"
+#include "node_state.h"
 #include "raft.h"
 #include "slice.h"
 #include "status.h"
@@ -29,23 +29,6 @@ enum log_record {
     LOG_RECORD_GROUP = 2,
     LOG_RECORD_HARD_STATE = 3,
     LOG_RECORD_ENTRY = 4
-};
-
-enum { MEMBER_ADDRESS_MAX = 256 };
-
-struct member {
-    uint64_t node_id;
-    uint64_t instance_id; /* random, made once for each data directory: a wiped node is not the same node */
-    char address[MEMBER_ADDRESS_MAX]; /* host:port */
-};
-
-struct node_state {
-    uint64_t node_id;
-    uint64_t instance_id;
-    uint64_t cluster_id; /* 0: not yet part of a cluster */
-    struct member members[RAFT_MAX_VOTERS];
-    size_t member_count;
-    hlc_timestamp hlc_bound; /* no timestamp above it was issued before the restart */
 };
 
 struct group_state {

@@ -223,7 +223,6 @@ struct replica_set *replica_set_new(const struct replica_set_options *options) {
     register_metrics(set, options->metrics);
     set->answer_task = (struct env_task){.callback = give_answers, .arg = set};
     set->again_task = (struct env_task){.callback = touch_all, .arg = set};
-    set->install_task = (struct env_task){.callback = replica_snapshot_install_step, .arg = set};
     set->raft_hook = (struct env_turn_hook){.callback = replica_turn_raft, .arg = set, .order = TURN_RAFT};
     set->apply_hook = (struct env_turn_hook){.callback = replica_turn_apply, .arg = set, .order = TURN_APPLY};
     env_turn_hook_add(set->env, &set->raft_hook);
@@ -231,6 +230,7 @@ struct replica_set *replica_set_new(const struct replica_set_options *options) {
     env_timer_init(&set->flush_timer, flush_timer_fired, set);
     env_timer_start(set->env, &set->flush_timer, env_now_ns(set->env) + NS_PER_S);
     env_timer_init(&set->retry_timer, touch_all, set);
+    env_timer_init(&set->install_timer, replica_snapshot_install_step, set);
     log_store_on_synced(options->log, replica_on_synced, set);
     set->flushed_log_end = log_store_end(options->log);
     return set;
@@ -254,9 +254,9 @@ void replica_set_free(struct replica_set *set) {
     env_turn_hook_remove(set->env, &set->apply_hook);
     env_unpost(set->env, &set->answer_task);
     env_unpost(set->env, &set->again_task);
-    env_unpost(set->env, &set->install_task);
     env_timer_stop(&set->flush_timer);
     env_timer_stop(&set->retry_timer);
+    env_timer_stop(&set->install_timer);
     for (struct replica *replica = set->replicas, *next; replica != NULL; replica = next) {
         next = replica->next;
         replica_free(replica);

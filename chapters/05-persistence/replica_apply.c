@@ -85,7 +85,8 @@ static bool collect(struct replica *replica) {
     size_t limit = replica->set->batch->bytes.len + APPLY_BYTES_PER_TURN;
     for (int n = 0; replica->applied < until; n++) {
         if (n == APPLY_ENTRIES_PER_TURN || replica->set->batch->bytes.len > limit) {
-            env_post(replica->set->env, &replica->set->again_task);
+            /* The rest in the next turn, so that one long catch-up does not hold up the others. */
+            env_timer_start(replica->set->env, &replica->set->retry_timer, env_now_ns(replica->set->env));
             break;
         }
         apply_entry(replica, replica->applied + 1, &scratch);

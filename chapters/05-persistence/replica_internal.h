@@ -40,7 +40,7 @@ struct snapshot_receiver {
     char path[512];
 };
 
-/* A staged snapshot on its way into the engine, one record a task. */
+/* A staged snapshot on its way into the engine, one record a turn. */
 struct snapshot_installer {
     struct file *file; /* NULL: none under way */
     uint64_t index, term;
@@ -101,7 +101,7 @@ struct replica_set {
     struct buf scratch;        /* of the message being sent */
     struct write_batch *batch; /* of the turn */
     bool batch_pending;        /* the engine was busy: write it again before anything else */
-    struct env_task install_task;
+    struct env_timer install_timer;
 
     struct engine_flush_op *flush; /* under way */
     uint64_t flushed_log_end;

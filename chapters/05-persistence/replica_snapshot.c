@@ -2,7 +2,7 @@
  *
  * Sender: walks an engine snapshot, one chunk under way per follower. Receiver: appends chunks to a staging file;
  * when the last one is synced, the core is told. Installer: once the log says that the staged snapshot is the
- * state, its records go into the engine, one a task; a crash in between repeats it from the file.
+ * state, its records go into the engine, one a turn; a crash in between repeats it from the file.
  *
  * Staging file: records {length u32, checksum u64, write batch}, closed by a record of length 0. */
 #include <assert.h>
@@ -307,7 +307,7 @@ void replica_snapshot_install_start(struct replica *replica, uint64_t index, uin
         env_fatal(replica->set->env, "group %" PRIu64 ": cannot open its snapshot: %s", replica->group, error.message);
         return;
     }
-    env_post(replica->set->env, &replica->set->install_task);
+    env_timer_start(replica->set->env, &replica->set->install_timer, env_now_ns(replica->set->env));
 }
 
 static void installed(struct replica *replica) {
@@ -337,7 +337,7 @@ void replica_snapshot_install_step(void *arg) {
         if (done) installed(replica);
         again = again || !done;
     }
-    if (again) env_post(set->env, &set->install_task);
+    if (again) env_timer_start(set->env, &set->install_timer, env_now_ns(set->env));
 }
 
 enum status replica_snapshot_reinstall(struct replica *replica, uint64_t index, uint64_t term, struct error *error) {
