@@ -39,7 +39,9 @@ static void on_guard(void *arg) {
 
 static void on_turn(void *arg) {
     struct fixture *fixture = arg;
-    if (fixture->until && fixture->until(fixture->until_arg)) env_stop(fixture->env);
+    if (!fixture->until || !fixture->until(fixture->until_arg)) return;
+    fixture->until = NULL; /* one stop a run */
+    env_stop(fixture->env);
 }
 
 void fixture_init(struct fixture *fixture) {

@@ -1,4 +1,6 @@
 /* test_port.c - one port, several protocols (port.h). */
+#include <stdio.h>
+
 #include "mem.h"
 #include "rpc_fixture.h"
 
