@@ -211,7 +211,8 @@ void env_uv_free(struct env *env) {
     uv_close((uv_handle_t *)&machine->busy, NULL);
     uv_close((uv_handle_t *)&machine->wake_timer, NULL);
     uv_close((uv_handle_t *)&machine->work_done, NULL);
-    uv_run(&machine->loop, UV_RUN_DEFAULT);
+    while (uv_run(&machine->loop, UV_RUN_DEFAULT) != 0) { /* a stop may still be on record */
+    }
     assert(machine->streams == NULL);
     int result = uv_loop_close(&machine->loop);
     assert(result == 0);
