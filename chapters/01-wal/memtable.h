@@ -10,7 +10,8 @@
  *  3. One writer, the loop. Readers on other threads are fine on a table made with
  *     MEMTABLE_CONCURRENT, which frees an unlinked node only in memtable_reclaim: a reader that
  *     stands on such a node still finds its way forward.
- *  4. Finding, adding and removing take O(log n) steps on average, whatever the order of the keys. */
+ *  4. Finding, adding and removing take O(log n) steps on average, whatever the order of the keys.
+ */
 #ifndef CAIRN_MEMTABLE_H
 #define CAIRN_MEMTABLE_H
 

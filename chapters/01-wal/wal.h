@@ -1,10 +1,10 @@
 /* wal.h - a write-ahead log: records are appended, one disk sync makes many of them durable.
  *
- * The log is a directory of segments `wal-<position>.seg`, each filled with zeros before it is used:
- * overwriting blocks that exist needs no metadata in the sync, which doubles the rate of fdatasync.
- * Records go into a *batch*; the batch is what is written, checksummed and synced. Everything
- * appended while a sync is under way becomes the next batch (group commit: Gawlick and Kinkade,
- * "Varieties of Concurrency Control in IMS/VS Fast Path", 1985).
+ * The log is a directory of segments `wal-<position>.seg`, each filled with zeros before it is
+ * used: overwriting blocks that exist needs no metadata in the sync, which doubles the rate of
+ * fdatasync. Records go into a *batch*; the batch is what is written, checksummed and synced.
+ * Everything appended while a sync is under way becomes the next batch (group commit: Gawlick and
+ * Kinkade, "Varieties of Concurrency Control in IMS/VS Fast Path", 1985).
  *
  *   segment: header | batch | batch | ... | zeros
  *   batch:   salt of its segment, sequence number, length, position known to be synced when it was
@@ -50,11 +50,11 @@ struct wal_options {
     size_t segment_bytes;      /* 0: the default. A larger record gets a segment of its own size */
     size_t unsynced_max_bytes; /* 0: the default. Above it wal_writable says BUSY */
     uint64_t marker_delay_ns;  /* idle time before the marker; 0: 1 s */
-    /* Registers a hook (TURN_WAL) that calls wal_flush at the end of every turn and prepares the next
-     * segment and the marker in the background. Without it the owner syncs by wal_sync_blocking
-     * and needs no running loop. */
+    /* Registers a hook (TURN_WAL) that calls wal_flush at the end of every turn and prepares the
+     * next segment and the marker in the background. Without it the owner syncs by
+     * wal_sync_blocking and needs no running loop. */
     bool on_loop;
-    struct metrics *metrics;   /* may be NULL */
+    struct metrics *metrics; /* may be NULL */
 };
 
 /* Called by wal_open for every record, oldest first. payload is valid during the call. A status
@@ -66,17 +66,18 @@ typedef enum status (*wal_replay)(void *arg, uint64_t position, uint8_t type, st
  * tail, and makes durable what was replayed. `replay` may be NULL. CORRUPT, IO, NO_SPACE, or what
  * `replay` returned; the message names file and offset. */
 enum status wal_open(struct env *env, const char *dir, const struct wal_options *options,
-                     wal_replay replay, void *arg, struct wal **out, struct error *error) MUST_CHECK;
+                     wal_replay replay, void *arg, struct wal **out,
+                     struct error *error) MUST_CHECK;
 /* Drops what was not written (see wal_sync_blocking). A sync under way ends on its own; no callback
  * follows. NULL is fine. */
 void wal_close(struct wal *wal);
 
 /* ---- appending ------------------------------------------------------------------------------ */
 
-/* Copies a record into the batch being built; `position` (may be NULL) receives its name. The record
- * is readable at once and durable when wal_synced > position. TOO_LARGE above WAL_PAYLOAD_MAX;
- * NO_SPACE when a new segment is needed and the disk is full; nothing is appended then. May call
- * the preamble callback, whose records come first. */
+/* Copies a record into the batch being built; `position` (may be NULL) receives its name. The
+ * record is readable at once and durable when wal_synced > position. TOO_LARGE above
+ * WAL_PAYLOAD_MAX; NO_SPACE when a new segment is needed and the disk is full; nothing is appended
+ * then. May call the preamble callback, whose records come first. */
 enum status wal_append(struct wal *wal, uint8_t type, struct slice payload, uint64_t *position,
                        struct error *error) MUST_CHECK;
 /* The same, the payload in parts. */
@@ -89,6 +90,10 @@ void wal_flush(struct wal *wal);
  * called. A failure ends the node. */
 enum status wal_sync_blocking(struct wal *wal, struct error *error) MUST_CHECK;
 
+/* The same, and then writes and syncs the marker (invariant 3) unless it is there. For an owner
+ * without a loop, when it closes the log or waits for a person. */
+enum status wal_mark(struct wal *wal, struct error *error) MUST_CHECK;
+
 /* Called on the loop whenever the synced position grew: records below `synced` are durable. One
  * callback a log. */
 void wal_on_synced(struct wal *wal, void (*callback)(void *arg, uint64_t synced), void *arg);
@@ -97,7 +102,8 @@ void wal_on_synced(struct wal *wal, void (*callback)(void *arg, uint64_t synced)
  * what must be found in every segment (the state that truncating the log below would lose). The
  * callback appends with wal_append, to at most a quarter of the segment. Not called for the
  * segment that wal_open continues. */
-void wal_set_segment_preamble(struct wal *wal, void (*callback)(void *arg, struct wal *wal), void *arg);
+void wal_set_segment_preamble(struct wal *wal, void (*callback)(void *arg, struct wal *wal),
+                              void *arg);
 
 /* OK; NO_SPACE while the next segment cannot be prepared for lack of disk (what is left of this one
  * serves records that cannot wait; the log tries again every second); BUSY above
@@ -120,8 +126,8 @@ void wal_truncate_before(struct wal *wal, uint64_t position);
  * wal_truncate_before can drop what was written so far. No-op when the segment holds no record. */
 enum status wal_roll(struct wal *wal, struct error *error) MUST_CHECK;
 
-uint64_t wal_start(const struct wal *wal);   /* the oldest position kept: start of a segment */
-uint64_t wal_end(const struct wal *wal);     /* above every record appended */
+uint64_t wal_start(const struct wal *wal); /* the oldest position kept: start of a segment */
+uint64_t wal_end(const struct wal *wal);   /* above every record appended */
 uint64_t wal_synced(const struct wal *wal);
 /* Where the segment that holds `position` begins: what must be kept to keep that record. */
 uint64_t wal_segment_start(const struct wal *wal, uint64_t position);

@@ -4,8 +4,8 @@
  * Raft group to its followers (chapter 08). So decoding trusts nothing: bytes from outside become a
  * batch only through write_batch_append_encoded, which checks them.
  *
- *   operation: kind (1 byte) | length and bytes of the key | length and bytes of the value, or of the
- *              range's end; a delete has no second part. Lengths are varints.
+ *   operation: kind (1 byte) | length and bytes of the key | length and bytes of the value, or of
+ * the range's end; a delete has no second part. Lengths are varints.
  *
  * Invariants
  *  1. A struct write_batch is well-formed: it can be walked to its end.
@@ -18,8 +18,8 @@
 #include "status.h"
 
 enum {
-    WRITE_KEY_MAX = 64 * 1024,          /* bytes */
-    WRITE_VALUE_MAX = 64 * 1024 * 1024  /* bytes */
+    WRITE_KEY_MAX = 64 * 1024,         /* bytes */
+    WRITE_VALUE_MAX = 64 * 1024 * 1024 /* bytes */
 };
 
 /* Numbers are on disk and on the wire. */
@@ -46,8 +46,8 @@ void write_batch_put(struct write_batch *batch, struct slice key, struct slice v
 void write_batch_delete(struct write_batch *batch, struct slice key);
 void write_batch_delete_range(struct write_batch *batch, struct slice start, struct slice end);
 
-/* Adds the operations of another batch, or of an encoded one from outside: INVALID or TOO_LARGE with
- * a message if it is malformed, and nothing is added. */
+/* Adds the operations of another batch, or of an encoded one from outside: INVALID or TOO_LARGE
+ * with a message if it is malformed, and nothing is added. */
 void write_batch_append(struct write_batch *batch, const struct write_batch *other);
 enum status write_batch_append_encoded(struct write_batch *batch, struct slice encoded,
                                        struct error *error) MUST_CHECK;
@@ -55,7 +55,8 @@ enum status write_batch_append_encoded(struct write_batch *batch, struct slice e
 /* The encoding; valid until the batch changes. */
 struct slice write_batch_encoded(const struct write_batch *batch);
 /* INVALID or TOO_LARGE; `count` (may be NULL) receives the number of operations. */
-enum status write_batch_validate(struct slice encoded, size_t *count, struct error *error) MUST_CHECK;
+enum status write_batch_validate(struct slice encoded, size_t *count,
+                                 struct error *error) MUST_CHECK;
 
 /* Walks an encoding that was validated, or that a struct write_batch holds:
  *     struct slice rest = write_batch_encoded(batch);
