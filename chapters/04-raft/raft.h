@@ -39,7 +39,7 @@ enum raft_role { RAFT_FOLLOWER, RAFT_PRE_CANDIDATE, RAFT_CANDIDATE, RAFT_LEADER 
 const char *raft_role_name(enum raft_role role);
 
 enum raft_entry_type {
-    RAFT_ENTRY_NOOP = 0,         /* what a new leader appends first (Raft 8); no payload */
+    RAFT_ENTRY_NOOP = 0, /* what a new leader appends first (Raft 8); no payload */
     RAFT_ENTRY_NORMAL = 1,
     RAFT_ENTRY_CONFIGURATION = 2 /* reserved for membership changes */
 };
@@ -60,14 +60,14 @@ struct raft_hard_state {
 /* ---- messages ------------------------------------------------------------------------------- */
 
 #define RAFT_MESSAGE_LIST(X)                                                                       \
-    X(PRE_VOTE)       /* would you vote for me? changes nothing at the receiver (Thesis 9.6) */    \
+    X(PRE_VOTE) /* would you vote for me? changes nothing at the receiver (Thesis 9.6) */          \
     X(PRE_VOTE_REPLY)                                                                              \
-    X(VOTE)           /* RequestVote */                                                            \
+    X(VOTE) /* RequestVote */                                                                      \
     X(VOTE_REPLY)                                                                                  \
-    X(APPEND)         /* AppendEntries; without entries it is a heartbeat */                       \
+    X(APPEND) /* AppendEntries; without entries it is a heartbeat */                               \
     X(APPEND_REPLY)                                                                                \
-    X(SNAPSHOT)       /* to a follower too far behind: the shell has staged a snapshot there */    \
-    X(TIMEOUT_NOW)    /* leadership transfer (Thesis 3.10): reserved */
+    X(SNAPSHOT)    /* to a follower too far behind: the shell has staged a snapshot there */       \
+    X(TIMEOUT_NOW) /* leadership transfer (Thesis 3.10): reserved */
 
 enum raft_message_type {
 #define RAFT_MESSAGE_ENUM(name) RAFT_MESSAGE_##name,
@@ -85,26 +85,27 @@ struct raft_message {
     /* (PRE_)VOTE: the candidate's last entry. APPEND: the entry before the first one sent (prevLogIndex).
      * SNAPSHOT: the last entry that the snapshot covers. */
     uint64_t log_index, log_term;
-    uint64_t commit;       /* APPEND: leader's commit index, cut to what the message proves */
-    uint64_t first_index;  /* APPEND: entries [first_index, first_index + entry_count) */
+    uint64_t commit;      /* APPEND: leader's commit index, cut to what the message proves */
+    uint64_t first_index; /* APPEND: entries [first_index, first_index + entry_count) */
     uint32_t entry_count;
     const struct raft_entry *entries; /* incoming APPEND only: borrowed, entry_count of them */
-    bool reject;           /* replies */
-    uint64_t match_index;  /* APPEND_REPLY accepted: the log equals the leader's up to here (durable) */
+    bool reject;                      /* replies */
+    uint64_t
+        match_index; /* APPEND_REPLY accepted: the log equals the leader's up to here (durable) */
     uint64_t hint_index, hint_term; /* APPEND_REPLY rejected: where to try next (Raft 5.3, end) */
-    uint64_t read_round;   /* APPEND: leader's latest read round; APPEND_REPLY: echoed (Thesis 6.4) */
+    uint64_t read_round; /* APPEND: leader's latest read round; APPEND_REPLY: echoed (Thesis 6.4) */
 };
 
 /* ---- events --------------------------------------------------------------------------------- */
 
 enum raft_event_type {
-    RAFT_EVENT_MESSAGE,   /* .message */
-    RAFT_EVENT_TICK,      /* time passed: .now_ns (every event carries it; a tick does nothing else) */
-    RAFT_EVENT_PROPOSE,   /* .propose */
-    RAFT_EVENT_PERSISTED, /* entries up to .index, the last of .term, are durable */
-    RAFT_EVENT_APPLIED,   /* entries up to .index are applied */
-    RAFT_EVENT_READ,      /* .read_id: a linearizable read asks to proceed */
-    RAFT_EVENT_COMPACT,   /* the shell dropped its entries up to .index (<= applied) */
+    RAFT_EVENT_MESSAGE, /* .message */
+    RAFT_EVENT_TICK, /* time passed: .now_ns (every event carries it; a tick does nothing else) */
+    RAFT_EVENT_PROPOSE,            /* .propose */
+    RAFT_EVENT_PERSISTED,          /* entries up to .index, the last of .term, are durable */
+    RAFT_EVENT_APPLIED,            /* entries up to .index are applied */
+    RAFT_EVENT_READ,               /* .read_id: a linearizable read asks to proceed */
+    RAFT_EVENT_COMPACT,            /* the shell dropped its entries up to .index (<= applied) */
     RAFT_EVENT_SNAPSHOT_INSTALLED, /* update.install was carried out: .index, .term */
     RAFT_EVENT_SNAPSHOT_SENT,      /* to .node: staged there (.ok) or failed */
     RAFT_EVENT_UNREACHABLE         /* messages to .node were dropped: probe instead of streaming */
@@ -161,11 +162,11 @@ struct raft_update {
 
     struct raft_read_ready *reads; /* may proceed */
     size_t read_count, read_capacity;
-    uint64_t *failed_reads;        /* read ids: no longer leader */
+    uint64_t *failed_reads; /* read ids: no longer leader */
     size_t failed_read_count, failed_read_capacity;
 
-    bool role_changed;             /* or the term, or the known leader */
-    uint64_t deadline_ns;          /* when the next TICK is due, at the latest */
+    bool role_changed;    /* or the term, or the known leader */
+    uint64_t deadline_ns; /* when the next TICK is due, at the latest */
 };
 
 void raft_update_init(struct raft_update *update);
@@ -177,32 +178,35 @@ void raft_update_clear(struct raft_update *update);
 struct raft;
 
 struct raft_options {
-    uint64_t node_id;                /* > 0 */
-    const uint64_t *voters;          /* node ids, this one among them */
-    size_t voter_count;              /* 1 to RAFT_MAX_VOTERS */
-    uint64_t seed;                   /* of the election timeouts */
+    uint64_t node_id;       /* > 0 */
+    const uint64_t *voters; /* node ids, this one among them */
+    size_t voter_count;     /* 1 to RAFT_MAX_VOTERS */
+    uint64_t seed;          /* of the election timeouts */
     uint64_t now_ns;
-    uint64_t heartbeat_interval_ns;  /* 0: 50 ms */
-    uint64_t election_timeout_ns;    /* randomized in [t, 2t); 0: 250 ms. Also the check-quorum interval */
-    uint32_t max_append_bytes;       /* payload of one APPEND; 0: 1 MiB (one entry may be larger) */
-    uint32_t max_inflight_appends;   /* per follower, pipelining; 0: 16 */
-    uint32_t max_inflight_bytes;     /* per follower; 0: 8 MiB */
+    uint64_t heartbeat_interval_ns; /* 0: 50 ms */
+    uint64_t
+        election_timeout_ns; /* randomized in [t, 2t); 0: 250 ms. Also the check-quorum interval */
+    uint32_t max_append_bytes;     /* payload of one APPEND; 0: 1 MiB (one entry may be larger) */
+    uint32_t max_inflight_appends; /* per follower, pipelining; 0: 16 */
+    uint32_t max_inflight_bytes;   /* per follower; 0: 8 MiB */
     /* What the node had before a restart; all 0 for a new group. */
     struct raft_hard_state hard_state;
     uint64_t log_start_index, log_start_term; /* the last compacted entry (0, 0: none) */
     const struct raft_entry *entries;         /* log_start_index + 1 .. + entry_count */
     size_t entry_count;
-    uint64_t applied_index;                   /* also taken as committed */
+    uint64_t applied_index; /* also taken as committed */
 };
 
 /* INVALID with a message if the options contradict each other. */
-enum status raft_new(const struct raft_options *options, struct raft **out, struct error *error) MUST_CHECK;
+enum status raft_new(const struct raft_options *options, struct raft **out,
+                     struct error *error) MUST_CHECK;
 void raft_free(struct raft *raft);
 
 /* Takes one event. Returns OK, or for PROPOSE: NOT_LEADER (nothing was appended); for READ: NOT_LEADER;
  * for MESSAGE: INVALID when a peer breaks the protocol (logged by the shell, the message is dropped).
  * When the step put entries into the log, raft_stored tells which. */
-enum status raft_step(struct raft *raft, const struct raft_event *event, struct raft_update *update) MUST_CHECK;
+enum status raft_step(struct raft *raft, const struct raft_event *event,
+                      struct raft_update *update) MUST_CHECK;
 
 /* The entries that the last raft_step put into the log: the shell keeps their payloads from now on. For an
  * APPEND message this may be a suffix of what the message carried (first > last: none). */

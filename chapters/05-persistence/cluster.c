@@ -37,8 +37,10 @@ enum status address_parse(const char *text, char *host, uint16_t *port, struct e
     char *end = NULL;
     unsigned long number = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
     size_t len = colon == NULL ? 0 : (size_t)(colon - text);
-    if (len == 0 || len >= MEMBER_ADDRESS_MAX || *end != '\0' || number == 0 || number > UINT16_MAX) {
-        return error_set(error, STATUS_INVALID, "\"%s\" is not an address of the form host:port", text);
+    if (len == 0 || len >= MEMBER_ADDRESS_MAX || *end != '\0' || number == 0 ||
+        number > UINT16_MAX) {
+        return error_set(error, STATUS_INVALID, "\"%s\" is not an address of the form host:port",
+                         text);
     }
     memcpy(host, text, len);
     host[len] = '\0';
@@ -63,11 +65,13 @@ static enum status check_peer(void *arg, const struct rpc_identity *peer, struct
     if (peer->node_id == 0 || state->cluster_id == 0) return STATUS_OK;
     const struct member *member = node_state_member(state, peer->node_id);
     if (member == NULL) {
-        return error_set(error, STATUS_INVALID, "node %" PRIu64 " is not a member of this cluster", peer->node_id);
+        return error_set(error, STATUS_INVALID, "node %" PRIu64 " is not a member of this cluster",
+                         peer->node_id);
     }
     if (member->instance_id == peer->instance_id) return STATUS_OK;
     return error_set(error, STATUS_INVALID,
-                     "node %" PRIu64 " comes with another data directory than the one it joined with",
+                     "node %" PRIu64
+                     " comes with another data directory than the one it joined with",
                      peer->node_id);
 }
 
@@ -85,19 +89,22 @@ static enum status check_join(const struct cluster_options *options, struct erro
     char host[MEMBER_ADDRESS_MAX];
     uint16_t port;
     if (options->join_count > RAFT_MAX_VOTERS) {
-        return error_set(error, STATUS_INVALID, "at most %d nodes can form a cluster", RAFT_MAX_VOTERS);
+        return error_set(error, STATUS_INVALID, "at most %d nodes can form a cluster",
+                         RAFT_MAX_VOTERS);
     }
-    for (size_t i = 0; i < options->join_count; i++) TRY(address_parse(options->join[i], host, &port, error));
+    for (size_t i = 0; i < options->join_count; i++)
+        TRY(address_parse(options->join[i], host, &port, error));
     return address_parse(options->address, host, &port, error);
 }
 
-enum status cluster_new(const struct cluster_options *options, struct cluster **out, struct error *error) {
+enum status cluster_new(const struct cluster_options *options, struct cluster **out,
+                        struct error *error) {
     TRY(check_join(options, error));
     const struct node_state *state = log_store_node(options->log);
     if (state->node_id != 0 && state->node_id != options->node_id) {
         return error_set(error, STATUS_INVALID,
-                         "the data directory belongs to node %" PRIu64 ", not to node %" PRIu64, state->node_id,
-                         options->node_id);
+                         "the data directory belongs to node %" PRIu64 ", not to node %" PRIu64,
+                         state->node_id, options->node_id);
     }
     struct cluster *cluster = MEM_NEW(struct cluster);
     cluster->options = *options;
@@ -137,7 +144,8 @@ static void ready(struct cluster *cluster) {
     drop_candidates(cluster);
     publish_identity(cluster);
     const struct node_state *state = cluster_state(cluster);
-    log_info(env_log(cluster->options.env), "cluster", "member of cluster=%016" PRIx64 " members=%zu", state->cluster_id,
+    log_info(env_log(cluster->options.env), "cluster",
+             "member of cluster=%016" PRIx64 " members=%zu", state->cluster_id,
              state->member_count);
     cluster->options.on_ready(cluster->options.arg, state);
 }
@@ -170,7 +178,8 @@ static void form(struct cluster *cluster) {
         const struct rpc_identity *identity = &cluster->candidates[i].identity;
         if (node_state_member(&state, identity->node_id) != NULL) continue;
         struct member *member = &state.members[state.member_count++];
-        *member = (struct member){.node_id = identity->node_id, .instance_id = identity->instance_id};
+        *member =
+            (struct member){.node_id = identity->node_id, .instance_id = identity->instance_id};
         snprintf(member->address, sizeof member->address, "%s", identity->listen_address);
     }
     adopt(cluster, &state);
@@ -185,7 +194,8 @@ static bool conflict(const struct cluster *cluster, const struct candidate *cand
             return true;
         }
     }
-    return candidate->identity.node_id == cluster->options.node_id && !is_self(cluster, &candidate->identity);
+    return candidate->identity.node_id == cluster->options.node_id &&
+           !is_self(cluster, &candidate->identity);
 }
 
 static void adopt_from(struct cluster *cluster, const struct candidate *candidate) {
@@ -210,7 +220,8 @@ static void consider(struct cluster *cluster) {
         const struct candidate *candidate = &cluster->candidates[i];
         if (!candidate->answered) return;
         if (conflict(cluster, candidate)) {
-            env_fatal(cluster->options.env, "two nodes were started with --node-id=%" PRIu64 " (one is at %s)",
+            env_fatal(cluster->options.env,
+                      "two nodes were started with --node-id=%" PRIu64 " (one is at %s)",
                       candidate->identity.node_id, candidate->identity.listen_address);
             return;
         }
@@ -219,13 +230,16 @@ static void consider(struct cluster *cluster) {
     if (lowest) form(cluster);
 }
 
-static void on_answer(void *arg, enum status status, struct slice reply, const struct error *error) {
+static void on_answer(void *arg, enum status status, struct slice reply,
+                      const struct error *error) {
     struct candidate *candidate = arg;
     struct cluster *cluster = candidate->cluster;
     (void)error;
     candidate->call = NULL;
     const struct rpc_identity *peer = rpc_client_peer(candidate->client);
-    if (status != STATUS_OK || peer == NULL || node_state_decode(reply, &candidate->state) != STATUS_OK) return;
+    if (status != STATUS_OK || peer == NULL ||
+        node_state_decode(reply, &candidate->state) != STATUS_OK)
+        return;
     candidate->identity = *peer;
     candidate->answered = true;
     if (candidate->state.cluster_id != 0) {
@@ -239,7 +253,8 @@ static void complain(const struct cluster *cluster) {
     for (size_t i = 0; i < cluster->candidate_count; i++) {
         const struct candidate *candidate = &cluster->candidates[i];
         if (candidate->answered) continue;
-        log_info(env_log(cluster->options.env), "cluster", "waiting for %s: %s", rpc_client_address(candidate->client),
+        log_info(env_log(cluster->options.env), "cluster", "waiting for %s: %s",
+                 rpc_client_address(candidate->client),
                  rpc_client_last_error(candidate->client)->message);
     }
 }
@@ -255,15 +270,14 @@ static void ask_all(void *arg) {
     for (size_t i = 0; i < cluster->candidate_count; i++) {
         struct candidate *candidate = &cluster->candidates[i];
         if (candidate->call != NULL) continue;
-        candidate->call =
-            rpc_call(candidate->client, METHOD_CLUSTER_STATE, SLICE_EMPTY, &request, on_answer, candidate);
+        candidate->call = rpc_call(candidate->client, METHOD_CLUSTER_STATE, SLICE_EMPTY, &request,
+                                   on_answer, candidate);
     }
-    env_timer_start(cluster->options.env, &cluster->timer, env_now_ns(cluster->options.env) + ASK_INTERVAL_NS);
+    env_timer_start(cluster->options.env, &cluster->timer,
+                    env_now_ns(cluster->options.env) + ASK_INTERVAL_NS);
 }
 
-static void ready_later(void *arg) {
-    ready(arg);
-}
+static void ready_later(void *arg) { ready(arg); }
 
 void cluster_start(struct cluster *cluster) {
     const struct cluster_options *options = &cluster->options;
@@ -307,7 +321,9 @@ static void on_state_asked(void *arg, struct rpc_call *call, struct slice payloa
 }
 
 void cluster_register(struct cluster *cluster, struct rpc_server *server) {
-    struct rpc_method method = {
-        .id = METHOD_CLUSTER_STATE, .name = "cluster state", .on_call = on_state_asked, .arg = cluster};
+    struct rpc_method method = {.id = METHOD_CLUSTER_STATE,
+                                .name = "cluster state",
+                                .on_call = on_state_asked,
+                                .arg = cluster};
     rpc_server_register(server, &method);
 }

@@ -23,15 +23,20 @@
 struct cluster;
 
 /* Numbers of the methods that chapter 05 adds to the node's RPC server; never reused. */
-enum cluster_method { METHOD_CLUSTER_STATE = 0x0501, METHOD_RAFT_MESSAGE = 0x0502, METHOD_SNAPSHOT_CHUNK = 0x0503 };
+enum cluster_method {
+    METHOD_CLUSTER_STATE = 0x0501,
+    METHOD_RAFT_MESSAGE = 0x0502,
+    METHOD_SNAPSHOT_CHUNK = 0x0503
+};
 
 struct cluster_options {
     struct env *env;
     struct log_store *log;
-    struct rpc_context *rpc;   /* its `self` and `check` are set here */
-    uint64_t node_id;          /* > 0 */
-    const char *address;       /* host:port at which others reach this node */
-    const char *const *join;   /* host:port of all nodes of the cluster; with or without this one; may be empty */
+    struct rpc_context *rpc; /* its `self` and `check` are set here */
+    uint64_t node_id;        /* > 0 */
+    const char *address;     /* host:port at which others reach this node */
+    const char *const
+        *join; /* host:port of all nodes of the cluster; with or without this one; may be empty */
     size_t join_count;
     /* The membership is known and durable; called once, in a later step than cluster_start. */
     void (*on_ready)(void *arg, const struct node_state *state);
@@ -40,7 +45,8 @@ struct cluster_options {
 
 /* Checks the identity in the log store against the options; writes (and waits for) a new one. INVALID: the
  * data directory belongs to another node; or an address is malformed. */
-enum status cluster_new(const struct cluster_options *options, struct cluster **out, struct error *error) MUST_CHECK;
+enum status cluster_new(const struct cluster_options *options, struct cluster **out,
+                        struct error *error) MUST_CHECK;
 void cluster_free(struct cluster *cluster);
 /* Registers METHOD_CLUSTER_STATE. */
 void cluster_register(struct cluster *cluster, struct rpc_server *server);
@@ -50,6 +56,7 @@ void cluster_start(struct cluster *cluster);
 const struct node_state *cluster_state(const struct cluster *cluster);
 
 /* Splits "host:port"; INVALID with a message that names the text. host: at least MEMBER_ADDRESS_MAX bytes. */
-enum status address_parse(const char *text, char *host, uint16_t *port, struct error *error) MUST_CHECK;
+enum status address_parse(const char *text, char *host, uint16_t *port,
+                          struct error *error) MUST_CHECK;
 
 #endif

@@ -44,7 +44,8 @@ static struct group_log *find_group(const struct log_store *store, uint64_t grou
 static struct group_log *add_group(struct log_store *store, uint64_t group) {
     struct group_log *log = MEM_NEW(struct group_log);
     log->state.group = group;
-    store->groups = mem_realloc(store->groups, (store->group_count + 1) * sizeof(struct group_log *));
+    store->groups =
+        mem_realloc(store->groups, (store->group_count + 1) * sizeof(struct group_log *));
     size_t at = store->group_count++;
     for (; at > 0 && store->groups[at - 1]->state.group > group; at--) {
         store->groups[at] = store->groups[at - 1];
@@ -91,16 +92,18 @@ static void move_log_start(struct group_log *log, uint64_t index, uint64_t term)
 static uint64_t append_encoded(struct log_store *store, enum log_record type) {
     struct error error;
     uint64_t position = 0;
-    if (wal_append(store->wal, (uint8_t)type, buf_slice(&store->scratch), &position, &error) != STATUS_OK) {
+    if (wal_append(store->wal, (uint8_t)type, buf_slice(&store->scratch), &position, &error) !=
+        STATUS_OK) {
         env_fatal(store->env, "cannot append to the log: %s", error.message);
     }
     return position;
 }
 
-static uint64_t append_record(struct log_store *store, enum log_record type, const ProtobufCMessage *message) {
+static uint64_t append_record(struct log_store *store, enum log_record type,
+                              const ProtobufCMessage *message) {
     buf_clear(&store->scratch);
-    protobuf_c_message_pack(message,
-                            buf_extend(&store->scratch, protobuf_c_message_get_packed_size(message)));
+    protobuf_c_message_pack(
+        message, buf_extend(&store->scratch, protobuf_c_message_get_packed_size(message)));
     return append_encoded(store, type);
 }
 
@@ -131,7 +134,8 @@ static void write_preamble(void *arg, struct wal *wal) {
     struct buf scratch = store->scratch; /* in use by the record that caused the new segment */
     store->scratch = BUF_INIT;
     if (store->node.node_id != 0) write_node(store);
-    for (size_t i = 0; i < store->group_count; i++) write_group(store, &store->groups[i]->state);
+    for (size_t i = 0; i < store->group_count; i++)
+        write_group(store, &store->groups[i]->state);
     buf_deinit(&store->scratch);
     store->scratch = scratch;
 }
@@ -157,7 +161,8 @@ static enum status replay_group(struct log_store *store, struct slice payload) {
     }
     struct group_state *state = &log->state;
     /* A snapshot's record makes the log empty even if older entries reach beyond it: they may differ. */
-    if (wire->snapshot_index > state->snapshot_index && wire->snapshot_index == wire->log_start_index) {
+    if (wire->snapshot_index > state->snapshot_index &&
+        wire->snapshot_index == wire->log_start_index) {
         truncate_entries(log, state->log_start_index + 1);
     }
     if (wire->log_start_index > state->log_start_index) {
@@ -186,9 +191,8 @@ static enum status replay_hard_state(struct log_store *store, struct slice paylo
 /* The first segment kept may begin after entries that its preamble still counts: they are behind a log start
  * that a later record states. replay_gap remembers to check that. */
 static void replay_entry_at(struct group_log *log, const LogEntry *wire, uint64_t position) {
-    struct raft_entry entry = {.term = wire->term,
-                               .size_bytes = (uint32_t)wire->payload.len,
-                               .type = (uint8_t)wire->type};
+    struct raft_entry entry = {
+        .term = wire->term, .size_bytes = (uint32_t)wire->payload.len, .type = (uint8_t)wire->type};
     if (wire->index <= log->state.log_start_index) return;
     if (wire->index > last_index(log) + 1) {
         log->replay_gap = wire->index - 1;
@@ -215,15 +219,24 @@ static enum status replay(void *arg, uint64_t position, uint8_t type, struct sli
     struct log_store *store = arg;
     enum status status = STATUS_CORRUPT;
     switch (type) {
-    case LOG_RECORD_NODE: status = replay_node(store, payload); break;
-    case LOG_RECORD_GROUP: status = replay_group(store, payload); break;
-    case LOG_RECORD_HARD_STATE: status = replay_hard_state(store, payload); break;
-    case LOG_RECORD_ENTRY: status = replay_entry(store, payload, position); break;
-    default: break;
+    case LOG_RECORD_NODE:
+        status = replay_node(store, payload);
+        break;
+    case LOG_RECORD_GROUP:
+        status = replay_group(store, payload);
+        break;
+    case LOG_RECORD_HARD_STATE:
+        status = replay_hard_state(store, payload);
+        break;
+    case LOG_RECORD_ENTRY:
+        status = replay_entry(store, payload, position);
+        break;
+    default:
+        break;
     }
     if (status == STATUS_OK) return STATUS_OK;
-    return error_set(error, status, "record of type %u at log position %" PRIu64 " makes no sense", type,
-                     position);
+    return error_set(error, status, "record of type %u at log position %" PRIu64 " makes no sense",
+                     type, position);
 }
 
 static enum status check_replayed(const struct log_store *store, struct error *error) {
@@ -231,8 +244,8 @@ static enum status check_replayed(const struct log_store *store, struct error *e
         const struct group_log *log = store->groups[i];
         if (log->replay_gap != 0 && log->state.log_start_term == 0) {
             return error_set(error, STATUS_CORRUPT,
-                             "group %" PRIu64 ": log entries before %" PRIu64 " are missing", log->state.group,
-                             log->replay_gap + 1);
+                             "group %" PRIu64 ": log entries before %" PRIu64 " are missing",
+                             log->state.group, log->replay_gap + 1);
         }
     }
     return STATUS_OK;
@@ -250,8 +263,8 @@ static void on_synced(void *arg, uint64_t synced) {
     if (store->on_synced != NULL) store->on_synced(store->on_synced_arg, synced);
 }
 
-enum status log_store_open(struct env *env, const char *dir, uint64_t segment_bytes, struct metrics *metrics,
-                           struct log_store **out, struct error *error) {
+enum status log_store_open(struct env *env, const char *dir, uint64_t segment_bytes,
+                           struct metrics *metrics, struct log_store **out, struct error *error) {
     struct log_store *store = MEM_NEW(struct log_store);
     store->env = env;
     struct wal_options options = {
@@ -283,13 +296,9 @@ void log_store_close(struct log_store *store) {
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-const struct node_state *log_store_node(const struct log_store *store) {
-    return &store->node;
-}
+const struct node_state *log_store_node(const struct log_store *store) { return &store->node; }
 
-size_t log_store_group_count(const struct log_store *store) {
-    return store->group_count;
-}
+size_t log_store_group_count(const struct log_store *store) { return store->group_count; }
 
 uint64_t log_store_group_at(const struct log_store *store, size_t i) {
     return store->groups[i]->state.group;
@@ -300,7 +309,8 @@ const struct group_state *log_store_group(const struct log_store *store, uint64_
     return log == NULL ? NULL : &log->state;
 }
 
-const struct raft_entry *log_store_entries(const struct log_store *store, uint64_t group, size_t *count) {
+const struct raft_entry *log_store_entries(const struct log_store *store, uint64_t group,
+                                           size_t *count) {
     const struct group_log *log = find_group(store, group);
     *count = log == NULL ? 0 : log->count;
     return log == NULL ? NULL : log->entries;
@@ -310,7 +320,8 @@ enum status log_store_read(struct log_store *store, uint64_t group, uint64_t ind
                            struct error *error) {
     const struct group_log *log = find_group(store, group);
     if (log == NULL || index <= log->state.log_start_index || index > last_index(log)) {
-        return error_set(error, STATUS_NOT_FOUND, "group %" PRIu64 " has no entry %" PRIu64, group, index);
+        return error_set(error, STATUS_NOT_FOUND, "group %" PRIu64 " has no entry %" PRIu64, group,
+                         index);
     }
     uint64_t position = log->positions[index - log->state.log_start_index - 1];
     uint8_t type = 0;
@@ -318,8 +329,8 @@ enum status log_store_read(struct log_store *store, uint64_t group, uint64_t ind
     LogEntry *wire = log_entry__unpack(NULL, store->scratch.len, store->scratch.data);
     if (type != LOG_RECORD_ENTRY || wire == NULL || wire->group != group || wire->index != index) {
         if (wire != NULL) log_entry__free_unpacked(wire, NULL);
-        return error_set(error, STATUS_CORRUPT, "log position %" PRIu64 " should hold entry %" PRIu64, position,
-                         index);
+        return error_set(error, STATUS_CORRUPT,
+                         "log position %" PRIu64 " should hold entry %" PRIu64, position, index);
     }
     buf_append(out, wire->payload.data, wire->payload.len);
     log_entry__free_unpacked(wire, NULL);
@@ -340,7 +351,8 @@ uint64_t log_store_create_group(struct log_store *store, const struct group_stat
     return write_group(store, &log->state);
 }
 
-uint64_t log_store_set_hard_state(struct log_store *store, uint64_t group, struct raft_hard_state state) {
+uint64_t log_store_set_hard_state(struct log_store *store, uint64_t group,
+                                  struct raft_hard_state state) {
     struct group_log *log = find_group(store, group);
     log->state.hard_state = state;
     HardState wire = HARD_STATE__INIT;
@@ -350,8 +362,9 @@ uint64_t log_store_set_hard_state(struct log_store *store, uint64_t group, struc
     return append_record(store, LOG_RECORD_HARD_STATE, &wire.base);
 }
 
-enum status log_store_append(struct log_store *store, uint64_t group, uint64_t index, struct raft_entry entry,
-                             struct slice payload, uint64_t *position, struct error *error) {
+enum status log_store_append(struct log_store *store, uint64_t group, uint64_t index,
+                             struct raft_entry entry, struct slice payload, uint64_t *position,
+                             struct error *error) {
     struct group_log *log = find_group(store, group);
     assert(index > log->state.log_start_index && index <= last_index(log) + 1);
     LogEntry wire = LOG_ENTRY__INIT;
@@ -369,7 +382,8 @@ enum status log_store_append(struct log_store *store, uint64_t group, uint64_t i
     return STATUS_OK;
 }
 
-uint64_t log_store_install_snapshot(struct log_store *store, uint64_t group, uint64_t index, uint64_t term) {
+uint64_t log_store_install_snapshot(struct log_store *store, uint64_t group, uint64_t index,
+                                    uint64_t term) {
     struct group_log *log = find_group(store, group);
     log->count = 0;
     log->state.log_start_index = index;
@@ -382,7 +396,8 @@ uint64_t log_store_install_snapshot(struct log_store *store, uint64_t group, uin
 void log_store_compact(struct log_store *store, uint64_t group, uint64_t index, uint64_t term) {
     struct group_log *log = find_group(store, group);
     assert(index >= log->state.log_start_index && index <= last_index(log));
-    if (index >= log->state.snapshot_index) log->state.snapshot_index = log->state.snapshot_term = 0;
+    if (index >= log->state.snapshot_index)
+        log->state.snapshot_index = log->state.snapshot_term = 0;
     move_log_start(log, index, term);
     uint64_t position = write_group(store, &log->state);
     uint64_t needed = position;
@@ -400,22 +415,17 @@ enum status log_store_sync_blocking(struct log_store *store, struct error *error
     return wal_sync_blocking(store->wal, error);
 }
 
-void log_store_on_synced(struct log_store *store, void (*callback)(void *arg, uint64_t synced), void *arg) {
+void log_store_on_synced(struct log_store *store, void (*callback)(void *arg, uint64_t synced),
+                         void *arg) {
     store->on_synced = callback;
     store->on_synced_arg = arg;
 }
 
-uint64_t log_store_synced(const struct log_store *store) {
-    return wal_synced(store->wal);
-}
+uint64_t log_store_synced(const struct log_store *store) { return wal_synced(store->wal); }
 
-uint64_t log_store_end(const struct log_store *store) {
-    return wal_end(store->wal);
-}
+uint64_t log_store_end(const struct log_store *store) { return wal_end(store->wal); }
 
-enum status log_store_writable(const struct log_store *store) {
-    return wal_writable(store->wal);
-}
+enum status log_store_writable(const struct log_store *store) { return wal_writable(store->wal); }
 
 uint64_t log_store_size_bytes(const struct log_store *store) {
     return wal_end(store->wal) - wal_start(store->wal);

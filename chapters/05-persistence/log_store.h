@@ -37,13 +37,15 @@ struct group_state {
     uint64_t log_start_index, log_start_term;
     uint64_t voters[RAFT_MAX_VOTERS];
     size_t voter_count;
-    uint64_t snapshot_index, snapshot_term; /* a snapshot to be installed (again) if the engine is older; 0: none */
+    uint64_t snapshot_index,
+        snapshot_term; /* a snapshot to be installed (again) if the engine is older; 0: none */
 };
 
 /* Opens the WAL in `dir` and replays it. CORRUPT (file and offset in the message), IN_USE never (the caller
  * holds the directory's lock), IO, NO_SPACE. segment_bytes 0: the WAL's default. */
-enum status log_store_open(struct env *env, const char *dir, uint64_t segment_bytes, struct metrics *metrics,
-                           struct log_store **out, struct error *error) MUST_CHECK;
+enum status log_store_open(struct env *env, const char *dir, uint64_t segment_bytes,
+                           struct metrics *metrics, struct log_store **out,
+                           struct error *error) MUST_CHECK;
 /* What is not synced is lost, as in a crash. */
 void log_store_close(struct log_store *store);
 
@@ -58,18 +60,22 @@ uint64_t log_store_group_at(const struct log_store *store, size_t i);
 /* NULL: no such group here. Valid until the next call that changes the store. */
 const struct group_state *log_store_group(const struct log_store *store, uint64_t group);
 /* The entries after the log start; entry i has index log_start_index + 1 + i. Borrowed likewise. */
-const struct raft_entry *log_store_entries(const struct log_store *store, uint64_t group, size_t *count);
+const struct raft_entry *log_store_entries(const struct log_store *store, uint64_t group,
+                                           size_t *count);
 
 /* Each appends to the batch of this turn and returns the record's position: durable once log_store_synced is
  * above it. A disk without room for these small records ends the node (env_fatal): log_store_writable warned. */
 uint64_t log_store_create_group(struct log_store *store, const struct group_state *state);
-uint64_t log_store_set_hard_state(struct log_store *store, uint64_t group, struct raft_hard_state state);
+uint64_t log_store_set_hard_state(struct log_store *store, uint64_t group,
+                                  struct raft_hard_state state);
 /* index: at most last + 1 and above the log start. payload is copied. TOO_LARGE: over the WAL's record limit;
  * NO_SPACE: nothing was appended. */
-enum status log_store_append(struct log_store *store, uint64_t group, uint64_t index, struct raft_entry entry,
-                             struct slice payload, uint64_t *position, struct error *error) MUST_CHECK;
+enum status log_store_append(struct log_store *store, uint64_t group, uint64_t index,
+                             struct raft_entry entry, struct slice payload, uint64_t *position,
+                             struct error *error) MUST_CHECK;
 /* A staged snapshot up to (index, term) becomes the state: the group's log is empty after it. */
-uint64_t log_store_install_snapshot(struct log_store *store, uint64_t group, uint64_t index, uint64_t term);
+uint64_t log_store_install_snapshot(struct log_store *store, uint64_t group, uint64_t index,
+                                    uint64_t term);
 /* Entries up to `index` are in the engine's files: forgets them and removes segments that nobody needs. */
 void log_store_compact(struct log_store *store, uint64_t group, uint64_t index, uint64_t term);
 
@@ -80,7 +86,8 @@ enum status log_store_read(struct log_store *store, uint64_t group, uint64_t ind
 /* Waits until everything appended is durable: for the start of a node, before its loop runs. */
 enum status log_store_sync_blocking(struct log_store *store, struct error *error) MUST_CHECK;
 /* Called on the loop whenever the synced position grew: records below it are durable. */
-void log_store_on_synced(struct log_store *store, void (*callback)(void *arg, uint64_t synced), void *arg);
+void log_store_on_synced(struct log_store *store, void (*callback)(void *arg, uint64_t synced),
+                         void *arg);
 uint64_t log_store_synced(const struct log_store *store);
 uint64_t log_store_end(const struct log_store *store);
 /* OK; NO_SPACE: the disk is full; BUSY: too much waits for the disk. Ask before taking work in. */

@@ -5,9 +5,7 @@
 
 enum { INITIAL_CAPACITY = 64 };
 
-void payload_cache_init(struct payload_cache *cache) {
-    *cache = (struct payload_cache){0};
-}
+void payload_cache_init(struct payload_cache *cache) { *cache = (struct payload_cache){0}; }
 
 static struct slice *slot(const struct payload_cache *cache, uint64_t index) {
     return &cache->ring[index & (cache->capacity - 1)];
@@ -21,7 +19,8 @@ static void drop(struct payload_cache *cache, uint64_t index) {
 }
 
 void payload_cache_clear(struct payload_cache *cache) {
-    for (; cache->first < cache->end; cache->first++) drop(cache, cache->first);
+    for (; cache->first < cache->end; cache->first++)
+        drop(cache, cache->first);
 }
 
 void payload_cache_deinit(struct payload_cache *cache) {
@@ -33,14 +32,16 @@ void payload_cache_deinit(struct payload_cache *cache) {
 static void grow(struct payload_cache *cache) {
     uint64_t capacity = cache->capacity == 0 ? INITIAL_CAPACITY : cache->capacity * 2;
     struct slice *ring = mem_zalloc(capacity * sizeof *ring);
-    for (uint64_t i = cache->first; i < cache->end; i++) ring[i & (capacity - 1)] = *slot(cache, i);
+    for (uint64_t i = cache->first; i < cache->end; i++)
+        ring[i & (capacity - 1)] = *slot(cache, i);
     mem_free(cache->ring);
     cache->ring = ring;
     cache->capacity = capacity;
 }
 
 void payload_cache_put(struct payload_cache *cache, uint64_t index, struct slice payload) {
-    while (cache->end > index && cache->end > cache->first) drop(cache, --cache->end);
+    while (cache->end > index && cache->end > cache->first)
+        drop(cache, --cache->end);
     if (cache->end != index) {
         payload_cache_clear(cache);
         cache->first = cache->end = index;

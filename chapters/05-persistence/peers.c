@@ -25,13 +25,14 @@ static void on_state(void *arg, struct rpc_client *client, const struct rpc_iden
                      const struct error *reason) {
     struct peer *peer = arg;
     if (identity != NULL) {
-        log_info(env_log(peer->peers->rpc->env), "peers", "connected to node=%" PRIu64 " at %s", peer->node_id,
-                 rpc_client_address(client));
+        log_info(env_log(peer->peers->rpc->env), "peers", "connected to node=%" PRIu64 " at %s",
+                 peer->node_id, rpc_client_address(client));
     } else {
-        log_info(env_log(peer->peers->rpc->env), "peers", "lost node=%" PRIu64 " at %s: %s", peer->node_id,
-                 rpc_client_address(client), reason->message);
+        log_info(env_log(peer->peers->rpc->env), "peers", "lost node=%" PRIu64 " at %s: %s",
+                 peer->node_id, rpc_client_address(client), reason->message);
     }
-    if (peer->peers->set != NULL) replica_set_peer_connected(peer->peers->set, peer->node_id, identity != NULL);
+    if (peer->peers->set != NULL)
+        replica_set_peer_connected(peer->peers->set, peer->node_id, identity != NULL);
 }
 
 struct peers *peers_new(struct rpc_context *rpc, const struct node_state *state) {
@@ -44,7 +45,8 @@ struct peers *peers_new(struct rpc_context *rpc, const struct node_state *state)
         const struct member *member = &state->members[i];
         if (member->node_id == state->node_id) continue;
         if (address_parse(member->address, host, &port, &error) != STATUS_OK) {
-            log_error(env_log(rpc->env), "peers", "node=%" PRIu64 ": %s", member->node_id, error.message);
+            log_error(env_log(rpc->env), "peers", "node=%" PRIu64 ": %s", member->node_id,
+                      error.message);
             continue;
         }
         struct peer *peer = &peers->peers[peers->count++];
@@ -60,7 +62,8 @@ struct peers *peers_new(struct rpc_context *rpc, const struct node_state *state)
 void peers_free(struct peers *peers) {
     if (peers == NULL) return;
     peers->set = NULL;
-    for (size_t i = 0; i < peers->count; i++) rpc_client_free(peers->peers[i].client);
+    for (size_t i = 0; i < peers->count; i++)
+        rpc_client_free(peers->peers[i].client);
     mem_free(peers);
 }
 
@@ -83,7 +86,8 @@ struct chunk_call {
     void *arg;
 };
 
-static void on_chunk_reply(void *arg, enum status status, struct slice reply, const struct error *error) {
+static void on_chunk_reply(void *arg, enum status status, struct slice reply,
+                           const struct error *error) {
     struct chunk_call call = *(struct chunk_call *)arg;
     (void)reply;
     (void)error;
@@ -91,8 +95,8 @@ static void on_chunk_reply(void *arg, enum status status, struct slice reply, co
     call.done(call.arg, status);
 }
 
-static void send_chunk(void *self, uint64_t to, struct slice chunk, void (*done)(void *arg, enum status status),
-                       void *arg) {
+static void send_chunk(void *self, uint64_t to, struct slice chunk,
+                       void (*done)(void *arg, enum status status), void *arg) {
     struct peers *peers = self;
     struct chunk_call *call = MEM_NEW(struct chunk_call);
     *call = (struct chunk_call){.done = done, .arg = arg};
@@ -122,9 +126,12 @@ static void on_chunk(void *arg, struct rpc_call *call, struct slice payload) {
 
 void peers_attach(struct peers *peers, struct replica_set *set, struct rpc_server *server) {
     peers->set = set;
-    struct rpc_method message = {
-        .id = METHOD_RAFT_MESSAGE, .name = "raft message", .on_message = on_raft_message, .arg = peers};
-    struct rpc_method chunk = {.id = METHOD_SNAPSHOT_CHUNK, .name = "snapshot chunk", .on_call = on_chunk, .arg = peers};
+    struct rpc_method message = {.id = METHOD_RAFT_MESSAGE,
+                                 .name = "raft message",
+                                 .on_message = on_raft_message,
+                                 .arg = peers};
+    struct rpc_method chunk = {
+        .id = METHOD_SNAPSHOT_CHUNK, .name = "snapshot chunk", .on_call = on_chunk, .arg = peers};
     rpc_server_register(server, &message);
     rpc_server_register(server, &chunk);
 }

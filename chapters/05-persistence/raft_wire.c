@@ -22,8 +22,9 @@ static void fill_entries(RaftEntry *wire, RaftEntry **pointers, const struct raf
     }
 }
 
-void raft_wire_encode(uint64_t group, const struct raft_message *message, const struct raft_entry *entries,
-                      const struct slice *payloads, struct buf *out) {
+void raft_wire_encode(uint64_t group, const struct raft_message *message,
+                      const struct raft_entry *entries, const struct slice *payloads,
+                      struct buf *out) {
     uint32_t count = payloads == NULL ? 0 : message->entry_count;
     RaftEntry stack_entries[ENTRIES_ON_STACK];
     RaftEntry *stack_pointers[ENTRIES_ON_STACK];
@@ -56,9 +57,7 @@ void raft_wire_encode(uint64_t group, const struct raft_message *message, const 
     }
 }
 
-static void *allocate(void *arena, size_t size) {
-    return arena_alloc(arena, size);
-}
+static void *allocate(void *arena, size_t size) { return arena_alloc(arena, size); }
 
 static void release(void *arena, void *memory) {
     (void)arena;
@@ -84,7 +83,8 @@ static void copy_fields(const RaftMessage *wire, struct raft_message *message) {
     };
 }
 
-enum status raft_wire_decode(struct slice bytes, struct arena *arena, struct raft_wire_message *out) {
+enum status raft_wire_decode(struct slice bytes, struct arena *arena,
+                             struct raft_wire_message *out) {
     ProtobufCAllocator allocator = {.alloc = allocate, .free = release, .allocator_data = arena};
     RaftMessage *wire = raft_message__unpack(&allocator, bytes.len, bytes.data);
     if (wire == NULL || wire->type >= RAFT_MESSAGE_COUNT || wire->n_entries > UINT32_MAX) {

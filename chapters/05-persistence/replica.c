@@ -28,7 +28,8 @@ void replica_touch(struct replica *replica) {
     replica->set->touched = replica;
 }
 
-enum status replica_step(struct replica *replica, struct raft_event *event, const struct slice *payloads) {
+enum status replica_step(struct replica *replica, struct raft_event *event,
+                         const struct slice *payloads) {
     event->now_ns = env_now_ns(replica->set->env);
     enum status status = raft_step(replica->raft, event, &replica->update);
     replica_touch(replica);
@@ -52,7 +53,8 @@ struct slice replica_payload(struct replica *replica, uint64_t index, struct buf
     if (payload_cache_get(&replica->cache, index, &payload)) return payload;
     struct error error;
     buf_clear(scratch);
-    if (log_store_read(replica->set->options.log, replica->group, index, scratch, &error) != STATUS_OK) {
+    if (log_store_read(replica->set->options.log, replica->group, index, scratch, &error) !=
+        STATUS_OK) {
         env_fatal(replica->set->env, "group %" PRIu64 ": %s", replica->group, error.message);
     }
     return buf_slice(scratch);
@@ -74,8 +76,8 @@ static void give_answers(void *arg) {
     }
 }
 
-void replica_set_answer(struct replica_set *set, struct proposal *proposal, struct read_barrier *barrier,
-                        enum status status) {
+void replica_set_answer(struct replica_set *set, struct proposal *proposal,
+                        struct read_barrier *barrier, enum status status) {
     struct deferred_answer *answer = MEM_NEW(struct deferred_answer);
     *answer = (struct deferred_answer){.proposal = proposal, .barrier = barrier, .status = status};
     *set->answers_tail = answer;
@@ -93,7 +95,8 @@ static struct replica *from_base(struct replicator *base) {
 static enum status admit(const struct replica *replica, const struct proposal *proposal) {
     if (!replica->leads) return STATUS_NOT_LEADER;
     uint64_t quota = replica->set->options.proposal_quota_bytes;
-    bool over = replica->proposal_bytes + proposal->payload.len > quota && replica->proposals != NULL;
+    bool over =
+        replica->proposal_bytes + proposal->payload.len > quota && replica->proposals != NULL;
     return over ? STATUS_BUSY : log_store_writable(replica->set->options.log);
 }
 
@@ -101,8 +104,10 @@ static void propose(struct replicator *base, struct proposal *proposal) {
     struct replica *replica = from_base(base);
     enum status status = admit(replica, proposal);
     if (status == STATUS_OK) {
-        struct raft_entry entry = {.size_bytes = (uint32_t)proposal->payload.len, .type = RAFT_ENTRY_NORMAL};
-        struct raft_event event = {.type = RAFT_EVENT_PROPOSE, .propose = {.entries = &entry, .count = 1}};
+        struct raft_entry entry = {.size_bytes = (uint32_t)proposal->payload.len,
+                                   .type = RAFT_ENTRY_NORMAL};
+        struct raft_event event = {.type = RAFT_EVENT_PROPOSE,
+                                   .propose = {.entries = &entry, .count = 1}};
         status = replica_step(replica, &event, &proposal->payload);
     }
     if (status != STATUS_OK) {
@@ -144,7 +149,8 @@ static const struct replicator_ops replica_ops = {
 
 struct replica *replica_set_find(struct replica_set *set, uint64_t group) {
     struct replica *replica = set->replicas;
-    while (replica != NULL && replica->group != group) replica = replica->next;
+    while (replica != NULL && replica->group != group)
+        replica = replica->next;
     return replica;
 }
 
@@ -195,13 +201,17 @@ static void touch_all(void *arg) {
 }
 
 static void register_metrics(struct replica_set *set, struct metrics *metrics) {
-    set->proposals = metrics_counter(metrics, "cairn_raft_proposals_total", "Entries proposed here.");
+    set->proposals =
+        metrics_counter(metrics, "cairn_raft_proposals_total", "Entries proposed here.");
     set->applied_entries = metrics_counter(metrics, "cairn_raft_applied_total", "Entries applied.");
-    set->messages_out = metrics_counter(metrics, "cairn_raft_messages_sent_total", "Raft messages sent.");
-    set->messages_in = metrics_counter(metrics, "cairn_raft_messages_received_total", "Raft messages received.");
+    set->messages_out =
+        metrics_counter(metrics, "cairn_raft_messages_sent_total", "Raft messages sent.");
+    set->messages_in =
+        metrics_counter(metrics, "cairn_raft_messages_received_total", "Raft messages received.");
     set->messages_dropped = metrics_counter(metrics, "cairn_raft_messages_dropped_total",
                                             "Raft messages not sent, or refused on arrival.");
-    set->snapshots_sent = metrics_counter(metrics, "cairn_raft_snapshots_sent_total", "Snapshots sent in full.");
+    set->snapshots_sent =
+        metrics_counter(metrics, "cairn_raft_snapshots_sent_total", "Snapshots sent in full.");
     set->snapshots_installed =
         metrics_counter(metrics, "cairn_raft_snapshots_installed_total", "Snapshots installed.");
     set->leader_changes = metrics_counter(metrics, "cairn_raft_leader_changes_total",
@@ -214,7 +224,8 @@ struct replica_set *replica_set_new(const struct replica_set_options *options) {
     set->env = options->env;
     if (set->options.flush_log_bytes == 0) set->options.flush_log_bytes = FLUSH_LOG_BYTES_DEFAULT;
     if (set->options.keep_log_bytes == 0) set->options.keep_log_bytes = KEEP_LOG_BYTES_DEFAULT;
-    if (set->options.proposal_quota_bytes == 0) set->options.proposal_quota_bytes = PROPOSAL_QUOTA_DEFAULT;
+    if (set->options.proposal_quota_bytes == 0)
+        set->options.proposal_quota_bytes = PROPOSAL_QUOTA_DEFAULT;
     set->tickets_tail = &set->tickets;
     set->answers_tail = &set->answers;
     arena_init(&set->arena, MESSAGE_ARENA_BUDGET);
@@ -223,8 +234,10 @@ struct replica_set *replica_set_new(const struct replica_set_options *options) {
     register_metrics(set, options->metrics);
     set->answer_task = (struct env_task){.callback = give_answers, .arg = set};
     set->again_task = (struct env_task){.callback = touch_all, .arg = set};
-    set->raft_hook = (struct env_turn_hook){.callback = replica_turn_raft, .arg = set, .order = TURN_RAFT};
-    set->apply_hook = (struct env_turn_hook){.callback = replica_turn_apply, .arg = set, .order = TURN_APPLY};
+    set->raft_hook =
+        (struct env_turn_hook){.callback = replica_turn_raft, .arg = set, .order = TURN_RAFT};
+    set->apply_hook =
+        (struct env_turn_hook){.callback = replica_turn_apply, .arg = set, .order = TURN_APPLY};
     env_turn_hook_add(set->env, &set->raft_hook);
     env_turn_hook_add(set->env, &set->apply_hook);
     env_timer_init(&set->flush_timer, flush_timer_fired, set);
@@ -287,10 +300,10 @@ static enum status read_applied(struct replica *replica, struct error *error) {
         engine_get(replica->set->options.engine, NULL, buf_slice(&key), 0, &value, error);
     if (status == STATUS_NOT_FOUND) {
         status = STATUS_OK;
-    } else if (status == STATUS_OK &&
-               !replica_applied_parse(buf_slice(&value), &replica->applied, &replica->applied_term)) {
-        status = error_set(error, STATUS_CORRUPT, "group %" PRIu64 ": the applied index is malformed",
-                           replica->group);
+    } else if (status == STATUS_OK && !replica_applied_parse(buf_slice(&value), &replica->applied,
+                                                             &replica->applied_term)) {
+        status = error_set(error, STATUS_CORRUPT,
+                           "group %" PRIu64 ": the applied index is malformed", replica->group);
     }
     buf_deinit(&key);
     buf_deinit(&value);
@@ -298,13 +311,13 @@ static enum status read_applied(struct replica *replica, struct error *error) {
 }
 
 /* The engine must hold everything that the log no longer does, and nothing that the log does not know. */
-static enum status check_engine(const struct replica *replica, const struct group_state *state, size_t entries,
-                                struct error *error) {
+static enum status check_engine(const struct replica *replica, const struct group_state *state,
+                                size_t entries, struct error *error) {
     uint64_t last = state->log_start_index + entries;
     if (replica->applied >= state->log_start_index && replica->applied <= last) return STATUS_OK;
     return error_set(error, STATUS_CORRUPT,
-                     "group %" PRIu64 ": the engine is at entry %" PRIu64 ", but the log holds %" PRIu64
-                     " to %" PRIu64,
+                     "group %" PRIu64 ": the engine is at entry %" PRIu64
+                     ", but the log holds %" PRIu64 " to %" PRIu64,
                      replica->group, replica->applied, state->log_start_index + 1, last);
 }
 
@@ -312,7 +325,8 @@ static enum status open_raft(struct replica *replica, struct error *error) {
     struct replica_set *set = replica->set;
     const struct group_state *state = log_store_group(set->options.log, replica->group);
     size_t entry_count;
-    const struct raft_entry *entries = log_store_entries(set->options.log, replica->group, &entry_count);
+    const struct raft_entry *entries =
+        log_store_entries(set->options.log, replica->group, &entry_count);
     TRY(check_engine(replica, state, entry_count, error));
     struct prng prng;
     env_random(set->env, "raft", &prng);
@@ -334,8 +348,8 @@ static enum status open_raft(struct replica *replica, struct error *error) {
     return raft_new(&options, &replica->raft, error);
 }
 
-enum status replica_open(struct replica_set *set, const struct replica_options *options, struct replica **out,
-                         struct error *error) {
+enum status replica_open(struct replica_set *set, const struct replica_options *options,
+                         struct replica **out, struct error *error) {
     const struct group_state *state = log_store_group(set->options.log, options->group);
     assert(state != NULL);
     struct replica *replica = MEM_NEW(struct replica);
@@ -353,7 +367,8 @@ enum status replica_open(struct replica_set *set, const struct replica_options *
 
     enum status status = read_applied(replica, error);
     if (status == STATUS_OK && state->snapshot_index > replica->applied) {
-        status = replica_snapshot_reinstall(replica, state->snapshot_index, state->snapshot_term, error);
+        status =
+            replica_snapshot_reinstall(replica, state->snapshot_index, state->snapshot_term, error);
     }
     if (status == STATUS_OK) status = open_raft(replica, error);
     if (status != STATUS_OK) {
@@ -378,14 +393,11 @@ struct raft_status replica_raft_status(const struct replica *replica) {
     return raft_status(replica->raft);
 }
 
-size_t replica_progress(const struct replica *replica, struct raft_progress_view *out, size_t capacity) {
+size_t replica_progress(const struct replica *replica, struct raft_progress_view *out,
+                        size_t capacity) {
     return raft_progress(replica->raft, out, capacity);
 }
 
-uint64_t replica_group(const struct replica *replica) {
-    return replica->group;
-}
+uint64_t replica_group(const struct replica *replica) { return replica->group; }
 
-const struct raft *replica_raft(const struct replica *replica) {
-    return replica->raft;
-}
+const struct raft *replica_raft(const struct replica *replica) { return replica->raft; }

@@ -50,8 +50,8 @@ struct replica_set_options {
     const struct raft_transport_ops *transport;
     void *transport_arg;
     uint64_t heartbeat_interval_ns, election_timeout_ns; /* 0: raft.h's */
-    uint64_t flush_log_bytes;    /* flush the engine and compact when the log is larger; 0: 64 MiB */
-    uint64_t keep_log_bytes;     /* of log kept for a follower that lags; 0: 256 MiB */
+    uint64_t flush_log_bytes; /* flush the engine and compact when the log is larger; 0: 64 MiB */
+    uint64_t keep_log_bytes;  /* of log kept for a follower that lags; 0: 256 MiB */
     uint64_t proposal_quota_bytes; /* proposals under way per group, above: BUSY; 0: 32 MiB */
 };
 
@@ -61,27 +61,29 @@ void replica_set_free(struct replica_set *set);
 
 struct replica_options {
     uint64_t group;
-    struct slice data_start, data_end; /* the engine keys that belong to the group; a snapshot carries them */
+    struct slice data_start,
+        data_end; /* the engine keys that belong to the group; a snapshot carries them */
     const struct state_machine_ops *machine;
     void *machine_arg;
 };
 
 /* Brings up a group that the log store knows (log_store_create_group). Repeats a snapshot's installation if
  * the crash came in between. CORRUPT: log and engine do not fit together. */
-enum status replica_open(struct replica_set *set, const struct replica_options *options, struct replica **out,
-                         struct error *error) MUST_CHECK;
+enum status replica_open(struct replica_set *set, const struct replica_options *options,
+                         struct replica **out, struct error *error) MUST_CHECK;
 struct replicator *replica_replicator(struct replica *replica);
 
 /* From the network. Malformed or misdirected messages are logged and dropped. */
 void replica_set_receive(struct replica_set *set, struct slice message);
 /* A chunk of a snapshot: answers OK with the next sequence number expected, or why it was refused. */
-enum status replica_set_receive_chunk(struct replica_set *set, struct slice chunk, uint64_t *next_sequence,
-                                      struct error *error) MUST_CHECK;
+enum status replica_set_receive_chunk(struct replica_set *set, struct slice chunk,
+                                      uint64_t *next_sequence, struct error *error) MUST_CHECK;
 /* A peer's connection came or went: stop or resume streaming appends to it. */
 void replica_set_peer_connected(struct replica_set *set, uint64_t node_id, bool connected);
 
 struct raft_status replica_raft_status(const struct replica *replica);
-size_t replica_progress(const struct replica *replica, struct raft_progress_view *out, size_t capacity);
+size_t replica_progress(const struct replica *replica, struct raft_progress_view *out,
+                        size_t capacity);
 uint64_t replica_group(const struct replica *replica);
 const struct raft *replica_raft(const struct replica *replica);
 

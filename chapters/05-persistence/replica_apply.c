@@ -66,10 +66,11 @@ static void apply_entry(struct replica *replica, uint64_t index, struct buf *scr
                                         .payload = replica_payload(replica, index, scratch),
                                         .own = own};
         struct error error;
-        enum status status = replica->machine->apply(replica->machine_arg, &applied, set->batch, &error);
+        enum status status =
+            replica->machine->apply(replica->machine_arg, &applied, set->batch, &error);
         if (status != STATUS_OK) {
-            env_fatal(set->env, "group %" PRIu64 ": cannot apply entry %" PRIu64 ": %s", replica->group, index,
-                      error.message);
+            env_fatal(set->env, "group %" PRIu64 ": cannot apply entry %" PRIu64 ": %s",
+                      replica->group, index, error.message);
         }
     }
     replica->applied = index;
@@ -86,7 +87,8 @@ static bool collect(struct replica *replica) {
     for (int n = 0; replica->applied < until; n++) {
         if (n == APPLY_ENTRIES_PER_TURN || replica->set->batch->bytes.len > limit) {
             /* The rest in the next turn, so that one long catch-up does not hold up the others. */
-            env_timer_start(replica->set->env, &replica->set->retry_timer, env_now_ns(replica->set->env));
+            env_timer_start(replica->set->env, &replica->set->retry_timer,
+                            env_now_ns(replica->set->env));
             break;
         }
         apply_entry(replica, replica->applied + 1, &scratch);
@@ -209,10 +211,12 @@ static void flushed(void *arg, enum status status, const struct error *error) {
     set->flush = NULL;
     if (status != STATUS_OK) {
         /* The log still has everything: wait for the next try. */
-        log_warn(env_log(set->env), "replica", "cannot flush the engine error=\"%s\"", error->message);
+        log_warn(env_log(set->env), "replica", "cannot flush the engine error=\"%s\"",
+                 error->message);
         return;
     }
-    for (struct replica *replica = set->replicas; replica != NULL; replica = replica->next) compact(replica);
+    for (struct replica *replica = set->replicas; replica != NULL; replica = replica->next)
+        compact(replica);
 }
 
 void replica_set_maybe_flush(void *arg) {

@@ -65,13 +65,13 @@ struct replica {
 
     uint64_t applied, applied_term;
     uint64_t commit;
-    bool leads;           /* announced to the state machine */
+    bool leads; /* announced to the state machine */
     uint64_t leads_term;
 
     struct proposal *proposals, **proposals_tail; /* by index */
     uint64_t proposal_bytes;
-    struct read_barrier *barriers;                          /* asked, not confirmed */
-    struct read_barrier *ready_barriers;                    /* confirmed, wait for apply; any order */
+    struct read_barrier *barriers;       /* asked, not confirmed */
+    struct read_barrier *ready_barriers; /* confirmed, wait for apply; any order */
     uint64_t next_read_id;
 
     struct snapshot_sender *senders;
@@ -82,7 +82,7 @@ struct replica {
 /* An answer that must not be given inside the call that asked. */
 struct deferred_answer {
     struct deferred_answer *next;
-    struct proposal *proposal;     /* one of the two */
+    struct proposal *proposal; /* one of the two */
     struct read_barrier *barrier;
     enum status status;
 };
@@ -115,10 +115,11 @@ struct replica_set {
 /* replica.c */
 void replica_touch(struct replica *replica);
 /* Steps the core and touches the replica; stores payloads of new entries (payloads may be NULL). */
-enum status replica_step(struct replica *replica, struct raft_event *event, const struct slice *payloads);
+enum status replica_step(struct replica *replica, struct raft_event *event,
+                         const struct slice *payloads);
 struct replica *replica_set_find(struct replica_set *set, uint64_t group);
-void replica_set_answer(struct replica_set *set, struct proposal *proposal, struct read_barrier *barrier,
-                        enum status status);
+void replica_set_answer(struct replica_set *set, struct proposal *proposal,
+                        struct read_barrier *barrier, enum status status);
 /* The payload of an entry: from the cache, else read into `scratch` (replaced). Fatal if the log lost it. */
 struct slice replica_payload(struct replica *replica, uint64_t index, struct buf *scratch);
 
@@ -140,8 +141,8 @@ void replica_set_maybe_flush(void *set);
 /* replica_snapshot.c */
 void replica_snapshot_send(struct replica *replica, uint64_t to);
 void replica_snapshot_abandon_sends(struct replica *replica);
-enum status replica_snapshot_chunk(struct replica *replica, struct slice chunk, uint64_t *next_sequence,
-                                   struct error *error) MUST_CHECK;
+enum status replica_snapshot_chunk(struct replica *replica, struct slice chunk,
+                                   uint64_t *next_sequence, struct error *error) MUST_CHECK;
 void replica_snapshot_install_start(struct replica *replica, uint64_t index, uint64_t term);
 void replica_snapshot_install_step(void *set);
 /* At open: blocks until the staged snapshot is in the engine. */

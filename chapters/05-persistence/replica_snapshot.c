@@ -17,9 +17,10 @@
 
 enum { CHUNK_BYTES = 512 * 1024, RECORD_HEADER_BYTES = 12, RECORD_MAX_BYTES = 128 * 1024 * 1024 };
 
-static void staged_path(const struct replica *replica, uint64_t index, const char *suffix, char *out, size_t size) {
-    snprintf(out, size, "%s/group-%" PRIu64 "-%" PRIu64 ".%s", replica->set->options.snapshot_dir, replica->group,
-             index, suffix);
+static void staged_path(const struct replica *replica, uint64_t index, const char *suffix,
+                        char *out, size_t size) {
+    snprintf(out, size, "%s/group-%" PRIu64 "-%" PRIu64 ".%s", replica->set->options.snapshot_dir,
+             replica->group, index, suffix);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------- */
@@ -77,8 +78,8 @@ static void send_next_chunk(struct snapshot_sender *sender) {
     wire.last = sender->last_sent;
     struct buf bytes = BUF_INIT;
     snapshot_chunk__pack(&wire, buf_extend(&bytes, snapshot_chunk__get_packed_size(&wire)));
-    replica->set->options.transport->send_chunk(replica->set->options.transport_arg, sender->to, buf_slice(&bytes),
-                                                chunk_done, sender);
+    replica->set->options.transport->send_chunk(replica->set->options.transport_arg, sender->to,
+                                                buf_slice(&bytes), chunk_done, sender);
     buf_deinit(&bytes);
     write_batch_deinit(&batch);
 }
@@ -93,14 +94,16 @@ static void chunk_done(void *arg, enum status status) {
     uint64_t to = sender->to;
     bool report = !sender->abandoned;
     if (status != STATUS_OK) {
-        log_warn(env_log(replica->set->env), "replica", "snapshot not sent group=%" PRIu64 " to=%" PRIu64 " status=%s",
-                 replica->group, to, status_name(status));
+        log_warn(env_log(replica->set->env), "replica",
+                 "snapshot not sent group=%" PRIu64 " to=%" PRIu64 " status=%s", replica->group, to,
+                 status_name(status));
     } else if (report) {
         counter_add(replica->set->snapshots_sent, 1);
     }
     sender_free(sender);
     if (!report) return;
-    struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_SENT, .node = to, .ok = status == STATUS_OK};
+    struct raft_event event = {
+        .type = RAFT_EVENT_SNAPSHOT_SENT, .node = to, .ok = status == STATUS_OK};
     if (replica_step(replica, &event, NULL) != STATUS_OK) assert(false);
 }
 
@@ -118,14 +121,16 @@ void replica_snapshot_send(struct replica *replica, uint64_t to) {
     buf_append_slice(&sender->resume_key, buf_slice(&replica->data_start));
     sender->next = replica->senders;
     replica->senders = sender;
-    log_info(env_log(replica->set->env), "replica", "sending snapshot group=%" PRIu64 " to=%" PRIu64 " index=%" PRIu64,
-             replica->group, to, sender->index);
+    log_info(env_log(replica->set->env), "replica",
+             "sending snapshot group=%" PRIu64 " to=%" PRIu64 " index=%" PRIu64, replica->group, to,
+             sender->index);
     send_next_chunk(sender);
 }
 
 /* A sender is freed when its chunk under way is answered. */
 void replica_snapshot_abandon_sends(struct replica *replica) {
-    for (struct snapshot_sender *each = replica->senders; each != NULL; each = each->next) each->abandoned = true;
+    for (struct snapshot_sender *each = replica->senders; each != NULL; each = each->next)
+        each->abandoned = true;
 }
 
 /* ---- receiving -------------------------------------------------------------------------------- */
@@ -136,7 +141,8 @@ static void receiver_reset(struct replica *replica) {
     receiver->file = NULL;
 }
 
-static enum status receiver_start(struct replica *replica, const SnapshotChunk *chunk, struct error *error) {
+static enum status receiver_start(struct replica *replica, const SnapshotChunk *chunk,
+                                  struct error *error) {
     struct snapshot_receiver *receiver = &replica->receiver;
     struct env *env = replica->set->env;
     receiver_reset(replica);
@@ -157,7 +163,8 @@ static enum status receiver_start(struct replica *replica, const SnapshotChunk *
     return STATUS_OK;
 }
 
-static enum status write_record(struct snapshot_receiver *receiver, struct slice batch, struct error *error) {
+static enum status write_record(struct snapshot_receiver *receiver, struct slice batch,
+                                struct error *error) {
     struct buf record = BUF_INIT;
     put_u32le(&record, (uint32_t)batch.len);
     put_u64le(&record, checksum64(batch, receiver->offset));
@@ -189,10 +196,12 @@ static enum status receiver_finish(struct replica *replica, struct error *error)
     return replica_step(replica, &event, NULL);
 }
 
-static enum status receive(struct replica *replica, const SnapshotChunk *chunk, struct error *error) {
+static enum status receive(struct replica *replica, const SnapshotChunk *chunk,
+                           struct error *error) {
     struct snapshot_receiver *receiver = &replica->receiver;
     if (chunk->term < raft_status(replica->raft).term) {
-        return error_set(error, STATUS_INVALID, "snapshot from a stale leader (term %" PRIu64 ")", chunk->term);
+        return error_set(error, STATUS_INVALID, "snapshot from a stale leader (term %" PRIu64 ")",
+                         chunk->term);
     }
     if (replica->installer.file != NULL) {
         return error_set(error, STATUS_BUSY, "another snapshot is being installed");
@@ -201,7 +210,9 @@ static enum status receive(struct replica *replica, const SnapshotChunk *chunk, 
     bool expected = receiver->file != NULL && chunk->sequence == receiver->next_sequence &&
                     chunk->index == receiver->index && chunk->from == receiver->from &&
                     chunk->term == receiver->term;
-    if (!expected) return error_set(error, STATUS_INVALID, "snapshot chunk %" PRIu64 " out of order", chunk->sequence);
+    if (!expected)
+        return error_set(error, STATUS_INVALID, "snapshot chunk %" PRIu64 " out of order",
+                         chunk->sequence);
     struct slice pairs = slice_of(chunk->pairs.data, chunk->pairs.len);
     TRY(write_batch_validate(pairs, NULL, error));
     if (pairs.len > 0) TRY(write_record(receiver, pairs, error));
@@ -209,14 +220,14 @@ static enum status receive(struct replica *replica, const SnapshotChunk *chunk, 
     return chunk->last ? receiver_finish(replica, error) : STATUS_OK;
 }
 
-enum status replica_set_receive_chunk(struct replica_set *set, struct slice bytes, uint64_t *next_sequence,
-                                      struct error *error) {
+enum status replica_set_receive_chunk(struct replica_set *set, struct slice bytes,
+                                      uint64_t *next_sequence, struct error *error) {
     SnapshotChunk *chunk = snapshot_chunk__unpack(NULL, bytes.len, bytes.data);
     if (chunk == NULL) return error_set(error, STATUS_INVALID, "malformed snapshot chunk");
     struct replica *replica = replica_set_find(set, chunk->group);
-    enum status status = replica == NULL
-                             ? error_set(error, STATUS_NOT_FOUND, "no group %" PRIu64 " here", chunk->group)
-                             : receive(replica, chunk, error);
+    enum status status = replica == NULL ? error_set(error, STATUS_NOT_FOUND,
+                                                     "no group %" PRIu64 " here", chunk->group)
+                                         : receive(replica, chunk, error);
     *next_sequence = replica == NULL ? 0 : replica->receiver.next_sequence;
     snapshot_chunk__free_unpacked(chunk, NULL);
     return status;
@@ -225,7 +236,8 @@ enum status replica_set_receive_chunk(struct replica_set *set, struct slice byte
 /* ---- installing ------------------------------------------------------------------------------- */
 
 /* Reads the record at the installer's offset. An empty batch is the end. */
-static enum status read_record(struct snapshot_installer *installer, struct buf *batch, struct error *error) {
+static enum status read_record(struct snapshot_installer *installer, struct buf *batch,
+                               struct error *error) {
     uint8_t header[RECORD_HEADER_BYTES];
     size_t got = 0;
     TRY(file_read_at(installer->file, installer->offset, header, sizeof header, &got, error));
@@ -234,8 +246,10 @@ static enum status read_record(struct snapshot_installer *installer, struct buf 
     buf_clear(batch);
     if (intact) {
         uint8_t *data = buf_extend(batch, len);
-        TRY(file_read_at(installer->file, installer->offset + sizeof header, data, len, &got, error));
-        intact = got == len && checksum64(buf_slice(batch), installer->offset) == load_u64le(header + 4);
+        TRY(file_read_at(installer->file, installer->offset + sizeof header, data, len, &got,
+                         error));
+        intact =
+            got == len && checksum64(buf_slice(batch), installer->offset) == load_u64le(header + 4);
     }
     if (!intact) {
         return error_set(error, STATUS_CORRUPT, "staged snapshot %s is damaged at offset %" PRIu64,
@@ -245,7 +259,8 @@ static enum status read_record(struct snapshot_installer *installer, struct buf 
     return STATUS_OK;
 }
 
-static enum status installer_open(struct replica *replica, uint64_t index, uint64_t term, struct error *error) {
+static enum status installer_open(struct replica *replica, uint64_t index, uint64_t term,
+                                  struct error *error) {
     char path[512];
     staged_path(replica, index, "snapshot", path, sizeof path);
     replica->installer = (struct snapshot_installer){.index = index, .term = term};
@@ -304,7 +319,8 @@ static void installer_close(struct replica *replica) {
 void replica_snapshot_install_start(struct replica *replica, uint64_t index, uint64_t term) {
     struct error error;
     if (installer_open(replica, index, term, &error) != STATUS_OK) {
-        env_fatal(replica->set->env, "group %" PRIu64 ": cannot open its snapshot: %s", replica->group, error.message);
+        env_fatal(replica->set->env, "group %" PRIu64 ": cannot open its snapshot: %s",
+                  replica->group, error.message);
         return;
     }
     env_timer_start(replica->set->env, &replica->set->install_timer, env_now_ns(replica->set->env));
@@ -318,8 +334,9 @@ static void installed(struct replica *replica) {
                                .term = replica->installer.term};
     if (replica_step(replica, &event, NULL) != STATUS_OK) assert(false);
     replica->machine->restored(replica->machine_arg, replica->applied);
-    log_info(env_log(replica->set->env), "replica", "snapshot installed group=%" PRIu64 " index=%" PRIu64,
-             replica->group, replica->applied);
+    log_info(env_log(replica->set->env), "replica",
+             "snapshot installed group=%" PRIu64 " index=%" PRIu64, replica->group,
+             replica->applied);
 }
 
 void replica_snapshot_install_step(void *arg) {
@@ -340,7 +357,8 @@ void replica_snapshot_install_step(void *arg) {
     if (again) env_timer_start(set->env, &set->install_timer, env_now_ns(set->env));
 }
 
-enum status replica_snapshot_reinstall(struct replica *replica, uint64_t index, uint64_t term, struct error *error) {
+enum status replica_snapshot_reinstall(struct replica *replica, uint64_t index, uint64_t term,
+                                       struct error *error) {
     TRY(installer_open(replica, index, term, error));
     bool done = false;
     while (!done) {
@@ -385,7 +403,8 @@ void replica_snapshot_forget(struct replica *replica, uint64_t up_to_index) {
 }
 
 void replica_snapshot_deinit(struct replica *replica) {
-    while (replica->senders != NULL) sender_free(replica->senders);
+    while (replica->senders != NULL)
+        sender_free(replica->senders);
     receiver_reset(replica);
     if (replica->installer.file != NULL) file_close(replica->installer.file);
     replica->installer.file = NULL;

@@ -44,7 +44,8 @@ void replica_send(struct replica *replica, const struct raft_message *message) {
         mem_free(payloads);
         mem_free(entries);
     }
-    bool sent = set->options.transport->send(set->options.transport_arg, message->to, buf_slice(&set->scratch));
+    bool sent = set->options.transport->send(set->options.transport_arg, message->to,
+                                             buf_slice(&set->scratch));
     counter_add(sent ? set->messages_out : set->messages_dropped, 1);
     if (sent || count == 0) return;
     struct raft_event event = {.type = RAFT_EVENT_UNREACHABLE, .node = message->to};
@@ -67,9 +68,10 @@ static uint64_t persist(struct replica *replica, const struct raft_update *updat
         if (!raft_entry_at(replica->raft, i, &entry)) assert(false);
         struct slice payload = SLICE_EMPTY;
         if (!payload_cache_get(&replica->cache, i, &payload)) assert(entry.size_bytes == 0);
-        if (log_store_append(log, replica->group, i, entry, payload, &position, &error) != STATUS_OK) {
-            env_fatal(replica->set->env, "group %" PRIu64 ": cannot append entry %" PRIu64 ": %s", replica->group,
-                      i, error.message);
+        if (log_store_append(log, replica->group, i, entry, payload, &position, &error) !=
+            STATUS_OK) {
+            env_fatal(replica->set->env, "group %" PRIu64 ": cannot append entry %" PRIu64 ": %s",
+                      replica->group, i, error.message);
             break;
         }
     }
@@ -79,13 +81,16 @@ static uint64_t persist(struct replica *replica, const struct raft_update *updat
 
 static size_t count_deferred(const struct raft_update *update) {
     size_t count = 0;
-    for (size_t i = 0; i < update->message_count; i++) count += update->messages[i].after_persist ? 1 : 0;
+    for (size_t i = 0; i < update->message_count; i++)
+        count += update->messages[i].after_persist ? 1 : 0;
     return count;
 }
 
-static void send_messages(struct replica *replica, const struct raft_update *update, bool after_persist) {
+static void send_messages(struct replica *replica, const struct raft_update *update,
+                          bool after_persist) {
     for (size_t i = 0; i < update->message_count; i++) {
-        if (update->messages[i].after_persist == after_persist) replica_send(replica, &update->messages[i].message);
+        if (update->messages[i].after_persist == after_persist)
+            replica_send(replica, &update->messages[i].message);
     }
 }
 
@@ -117,7 +122,8 @@ static void add_ticket(struct replica *replica, const struct raft_update *update
 
 static void redeem(struct persist_ticket *ticket) {
     struct replica *replica = ticket->replica;
-    for (size_t i = 0; i < ticket->message_count; i++) replica_send(replica, &ticket->messages[i]);
+    for (size_t i = 0; i < ticket->message_count; i++)
+        replica_send(replica, &ticket->messages[i]);
     if (ticket->install) {
         replica_snapshot_install_start(replica, ticket->last_index, ticket->last_term);
     } else if (ticket->last_index != 0) {
@@ -188,7 +194,8 @@ void replica_step_down(struct replica *replica) {
 void replica_check_leadership(struct replica *replica) {
     struct raft_status status = raft_status(replica->raft);
     bool leading = status.role == RAFT_LEADER;
-    if (replica->leads && (!leading || status.term != replica->leads_term)) replica_step_down(replica);
+    if (replica->leads && (!leading || status.term != replica->leads_term))
+        replica_step_down(replica);
     if (!leading || replica->leads || replica->applied_term != status.term) return;
     replica->leads = true;
     replica->leads_term = status.term;
@@ -199,10 +206,10 @@ void replica_check_leadership(struct replica *replica) {
 static void log_role(struct replica *replica) {
     struct raft_status status = raft_status(replica->raft);
     log_info(env_log(replica->set->env), "raft",
-             "role changed group=%" PRIu64 " role=%s term=%" PRIu64 " leader=%" PRIu64 " last=%" PRIu64
-             " commit=%" PRIu64,
-             replica->group, raft_role_name(status.role), status.term, status.leader, status.last_index,
-             status.commit);
+             "role changed group=%" PRIu64 " role=%s term=%" PRIu64 " leader=%" PRIu64
+             " last=%" PRIu64 " commit=%" PRIu64,
+             replica->group, raft_role_name(status.role), status.term, status.leader,
+             status.last_index, status.commit);
 }
 
 /* ---- the turn --------------------------------------------------------------------------------- */
@@ -213,8 +220,8 @@ static void take_update(struct replica *replica) {
     raft_update_init(&replica->update); /* sending may step the core again */
     uint64_t position = persist(replica, &update);
     if (update.install.index != 0) {
-        position = log_store_install_snapshot(set->options.log, replica->group, update.install.index,
-                                              update.install.term);
+        position = log_store_install_snapshot(set->options.log, replica->group,
+                                              update.install.index, update.install.term);
         payload_cache_clear(&replica->cache);
     }
     if (update.role_changed) log_role(replica);
@@ -228,7 +235,8 @@ static void take_update(struct replica *replica) {
         send_messages(replica, &update, true);
     }
     settle_reads(replica, &update);
-    for (size_t i = 0; i < update.snapshot_to_count; i++) replica_snapshot_send(replica, update.snapshot_to[i]);
+    for (size_t i = 0; i < update.snapshot_to_count; i++)
+        replica_snapshot_send(replica, update.snapshot_to[i]);
     if (update.commit > replica->commit) replica->commit = update.commit;
     replica_check_leadership(replica);
     env_timer_start(set->env, &replica->timer, update.deadline_ns);
