@@ -14,6 +14,9 @@ $(error GNU make 4.2 or newer is needed; on macOS: brew install make, then use g
 endif
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell getconf _NPROCESSORS_ONLN)#  unless the command line has a -j
+endif
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -29,7 +32,8 @@ VARIANT ?=#              asan, tsan or cov: an object tree of its own under buil
 V ?=#                    1 shows the commands
 CH ?=#                   a chapter, by number: 04
 SUITE ?=#                a suite, by name: test_log or log
-ARGS ?=#                 for `make node`
+SKIP ?=#                 scripts that `make test` leaves out: "cluster sql"
+ARGS ?=#                 for `make node`, `make bench`
 NODES ?= 3
 PORT ?= 9001
 DIR ?= data
@@ -203,13 +207,17 @@ run: $(FINAL_BINS)
 	$(B)/cairn sql --port=$(PORT); status=$$?; \
 	$(if $(KEEP),,$(B)/cairn cluster stop --dir=$(DIR);) exit $$status
 
-# CH=04 or CH=lib picks a directory of tests/, SUITE=log or SUITE=test_log a suite. Without either,
-# the scripts tests/*/run follow the suites; with CH, that of the directory.
-picked_dirs := $(if $(CH),$(filter $(CH) $(CH)-%,$(notdir $(patsubst %/,%,$(wildcard tests/*/)))),$(if $(SUITE),$(SUITE_DIRS),$(notdir $(patsubst %/,%,$(wildcard tests/*/)))))
-picked_suites := $(filter $(foreach d,$(picked_dirs),$(B)/tests/$(d)/$(if $(SUITE),$(SUITE) $(B)/tests/$(d)/test_$(SUITE),%)),$(SUITE_BINS))
-picked_scripts := $(if $(SUITE),,$(filter-out $(if $(CH),,$(SKIP:%=tests/%/run)),$(foreach d,$(picked_dirs),$(wildcard tests/$(d)/run))))
+# CH=04 or CH=lib picks a directory of tests/, SUITE=log or SUITE=test_log a suite. Scripts tests/*/run
+# follow the suites, unless one suite was asked for. What they start is built first: the nodes of
+# the chapters that are tested, and everything for directories that are no chapter's.
+test_dirs      := $(notdir $(patsubst %/,%,$(wildcard tests/*/)))
+picked_dirs    := $(if $(CH),$(filter $(CH) $(CH)-%,$(test_dirs)),$(test_dirs))
+picked_suites  := $(filter $(foreach d,$(picked_dirs),$(patsubst %,$(B)/tests/$(d)/%,$(if $(SUITE),$(SUITE) test_$(SUITE),%))),$(SUITE_BINS))
+tested_dirs    := $(if $(SUITE),$(sort $(notdir $(patsubst %/,%,$(dir $(picked_suites))))),$(picked_dirs))
+picked_scripts := $(if $(SUITE),,$(wildcard $(patsubst %,tests/%/run,$(filter-out $(SKIP),$(picked_dirs)))))
+tested_programs := $(filter $(tested_dirs:%=$(B)/%/node),$(NODE_BINS)) $(if $(filter-out $(CHAPTERS) lib harness build lint,$(tested_dirs)),programs)
 
-test: $(picked_suites) $(if $(picked_scripts),programs) tests/harness/run_suites.py
+test: $(picked_suites) $(tested_programs)
 	@CC="$(CC)" python3 tests/harness/run_suites.py --build=$(B) $(picked_suites) $(if $(picked_scripts),--scripts $(picked_scripts))
 
 node_of := $(filter $(CH) $(CH)-%,$(NODES_OF))
@@ -218,11 +226,12 @@ node: $(node_of:%=$(B)/%/node)
 	if [ -x chapters/$(node_of)/run ]; then NODE=$(B)/$(node_of)/node exec chapters/$(node_of)/run $(ARGS); \
 	else exec $(B)/$(node_of)/node $(ARGS); fi
 
+# The suites; of the scripts those that start nodes, which are instrumented too.
 asan tsan:
-	@$(MAKE) test VARIANT=$@
+	@$(MAKE) test VARIANT=$@ SKIP="$(SKIP) build"
 
 coverage:
-	@find build/cov -name '*.gcda' -exec rm -f {} + 2>/dev/null; $(MAKE) test VARIANT=cov
+	@find build/cov -name '*.gcda' -exec rm -f {} + 2>/dev/null; $(MAKE) test VARIANT=cov SKIP="$(SKIP) build"
 	@python3 tests/lint/coverage.py build/cov
 
 bench: $(FINAL_BINS) $(BENCH_BINS)

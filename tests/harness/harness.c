@@ -298,13 +298,21 @@ static void print_sentence(FILE *out, const char *mark, const struct harness_tes
         fputc(*c == '_' ? ' ' : *c, out);
 }
 
+/* As short as it can be said from here: people paste it. */
+static const char *program_from_here(void) {
+    char here[PATH_MAX];
+    size_t len = getcwd(here, sizeof(here)) ? strlen(here) : 0;
+    bool below = len > 1 && strncmp(harness.program, here, len) == 0 && harness.program[len] == '/';
+    return below ? harness.program + len + 1 : harness.program;
+}
+
 static void explain_failure(const struct harness_test *test, const char *why, FILE *output) {
     fflush(stdout);
     print_sentence(stderr, "FAIL", test);
     fprintf(stderr, "\n      %s:%d: %s\n", test->file, test->line, why);
     show_output(output);
     if (harness.report->tmpdir[0]) fprintf(stderr, "      kept: %s\n", harness.report->tmpdir);
-    fprintf(stderr, "      again: %s %s\n", harness.program, test->name);
+    fprintf(stderr, "      again: %s %s\n", program_from_here(), test->name);
 }
 
 static bool run_forked(const struct harness_test *test, bool verbose) {

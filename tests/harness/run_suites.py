@@ -17,7 +17,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-SUITE_LIMIT_S = float(os.environ.get("CAIRN_SUITE_LIMIT", "300"))
+SUITE_LIMIT_S = float(os.environ.get("CAIRN_SUITE_LIMIT", "600"))
 SCRIPT_LIMIT_S = float(os.environ.get("CAIRN_SCRIPT_LIMIT", "1800"))
 
 
