@@ -48,6 +48,14 @@ struct sql_session;
 
 enum sql_notice_severity { SQL_NOTICE, SQL_WARNING };
 
+/* One column of a result, as RowDescription needs it. */
+struct sql_result_column {
+    const char *name;
+    struct sql_typed type;
+    uint64_t table_id;  /* 0: an expression */
+    uint32_t column_id; /* 0: an expression */
+};
+
 /* How a session speaks to its client. All run on the session's coroutine; a status other than OK ends the statement
  * with it (CLOSED: the client has gone). Borrowed arguments are valid during the call. */
 struct sql_sink_ops {
@@ -61,14 +69,6 @@ struct sql_sink_ops {
     void (*notice)(void *arg, enum sql_notice_severity severity, const struct sql_error *notice);
     /* A setting that clients are told about has changed (application_name, client_encoding, ...). Optional. */
     void (*parameter)(void *arg, const char *name, const char *value);
-};
-
-/* One column of a result, as RowDescription needs it. */
-struct sql_result_column {
-    const char *name;
-    struct sql_typed type;
-    uint64_t table_id;  /* 0: an expression */
-    uint32_t column_id; /* 0: an expression */
 };
 
 /* user, database: shown by current_user and current_database(); copied. */
