@@ -1,4 +1,5 @@
 /* test_rpc.c - calls and messages between a client and a server, over loopback. */
+#include "co.h"
 #include "mem.h"
 #include "rpc_fixture.h"
 
@@ -711,4 +712,58 @@ TEST("4", 1, call_outlives_its_server) {
     assert_status(STATUS_CANCELLED, outcome.status);
     fixture_deinit(&f);
     rpc_reply(f.held[0], HELLO);
+}
+
+/* ---- from a coroutine ----------------------------------------------------------------------- */
+
+struct awaiting {
+    struct rpc_client *client;
+    uint32_t method;
+    struct outcome outcome;
+};
+
+static void await_answer(void *arg) {
+    struct awaiting *awaiting = arg;
+    awaiting->outcome.status = rpc_call_co(awaiting->client, awaiting->method, HELLO, NULL,
+                                           &awaiting->outcome.reply, &awaiting->outcome.error);
+    awaiting->outcome.count++;
+}
+
+TEST("4", 0, coroutine_awaits_the_answer_of_a_call) {
+    struct fixture f;
+    fixture_init(&f);
+    struct co_pool *pool = co_pool_new(f.env, 4);
+    struct rpc_client *client = fixture_client(&f, NULL);
+    struct awaiting good = {.client = client, .method = METHOD_ECHO};
+    struct awaiting bad = {.client = client, .method = METHOD_FAIL};
+    assert_status(STATUS_OK, co_spawn(pool, await_answer, &good, NULL));
+    assert_status(STATUS_OK, co_spawn(pool, await_answer, &bad, NULL));
+    fixture_run(&f, outcome_known, &good.outcome);
+    fixture_run(&f, outcome_known, &bad.outcome);
+    assert_status(STATUS_OK, good.outcome.status);
+    assert_slice_equal(HELLO, buf_slice(&good.outcome.reply));
+    assert_status(STATUS_NOT_FOUND, bad.outcome.status);
+    assert_string_equal("no key 7", bad.outcome.error.message);
+    buf_deinit(&good.outcome.reply);
+    rpc_client_free(client);
+    co_pool_free(pool);
+    fixture_deinit(&f);
+}
+
+TEST("4", 1, cancelled_coroutine_gives_up_its_call) {
+    struct fixture f;
+    fixture_init(&f);
+    struct co_pool *pool = co_pool_new(f.env, 4);
+    struct rpc_client *client = fixture_client(&f, NULL);
+    struct awaiting awaiting = {.client = client, .method = METHOD_HOLD};
+    struct co *co;
+    assert_status(STATUS_OK, co_spawn(pool, await_answer, &awaiting, &co));
+    fixture_run(&f, one_is_held, &f);
+    co_cancel(co);
+    fixture_run(&f, outcome_known, &awaiting.outcome);
+    assert_status(STATUS_CANCELLED, awaiting.outcome.status);
+    rpc_reply(f.held[0], HELLO);
+    rpc_client_free(client);
+    co_pool_free(pool);
+    fixture_deinit(&f);
 }
