@@ -22,10 +22,10 @@ enum {
 };
 
 enum ast_expr_kind {
-    AST_INTEGER,       /* integer: fits int8 */
-    AST_NUMERIC,       /* text: decimal digits, point, exponent; perhaps a leading '-' */
-    AST_STRING,        /* text: after unescaping; its type is unknown until the context says */
-    AST_BOOLEAN,       /* truth */
+    AST_INTEGER, /* integer: fits int8; text: its digits */
+    AST_NUMERIC, /* text: decimal digits, point, exponent; perhaps a leading '-' */
+    AST_STRING,  /* text: after unescaping; its type is unknown until the context says */
+    AST_BOOLEAN, /* truth */
     AST_NULL,
     AST_PARAM,         /* param_number */
     AST_COLUMN,        /* name, with table if written; `schema` if written too */
@@ -68,27 +68,37 @@ struct ast_exprs {
     size_t count;
 };
 
+/* Which members count follows from `kind`; the list above says. Kept small: a long INSERT is made of
+ * hundreds of thousands of these. */
 struct ast_expr {
     enum ast_expr_kind kind;
-    int position; /* of the operator for operators, else of the first token */
-    uint32_t depth;    /* 1 for a leaf */
-    bool negated;      /* IS NOT ..., NOT IN, NOT BETWEEN */
-    bool symmetric;    /* BETWEEN SYMMETRIC */
-    bool star;         /* count(*) */
-    bool distinct;     /* count(DISTINCT x) */
-    bool truth;
-    uint32_t param_number; /* from 1 */
-    int64_t integer;
-    struct slice text;
-    const char *op;
-    const char *schema;
-    const char *table; /* the qualifier of a column or a star; NULL if not written */
-    const char *name;  /* of a column or function */
+    int position;   /* of the operator for operators, else of the first token */
+    uint32_t depth; /* 1 for a leaf */
+    bool negated;   /* IS NOT ..., NOT IN, NOT BETWEEN */
+    bool symmetric; /* BETWEEN SYMMETRIC */
+    bool star;      /* count(*) */
+    bool distinct;  /* count(DISTINCT x) */
     struct ast_exprs args;
-    struct ast_expr *operand;
-    struct ast_expr *else_result;
-    struct ast_expr *filter; /* FILTER (WHERE ...) */
-    const struct ast_type *type;
+    union {
+        struct {
+            struct slice text;
+            int64_t integer;
+        };
+        bool truth;
+        uint32_t param_number; /* from 1 */
+        const char *op;
+        struct {
+            const char *schema;
+            const char *table;       /* the qualifier of a column or a star; NULL if not written */
+            const char *name;        /* of a column or function */
+            struct ast_expr *filter; /* FILTER (WHERE ...) */
+        };
+        struct {
+            struct ast_expr *operand;
+            struct ast_expr *else_result;
+        };
+        const struct ast_type *type;
+    };
 };
 
 /* A table's name where one is used. */
@@ -196,6 +206,8 @@ struct ast_column_def {
     bool not_null; /* NOT NULL written */
     bool null;     /* NULL written */
     bool primary_key;
+    bool primary_key_twice;
+    const char *primary_key_name; /* CONSTRAINT name, or NULL */
     int primary_key_position;
     struct ast_expr *default_value; /* NULL if none */
     struct slice default_text;      /* its source text */
@@ -209,6 +221,7 @@ struct ast_create_table {
     struct ast_names primary_key; /* of the table constraint; count 0 if none */
     const char *primary_key_name; /* CONSTRAINT name, or NULL */
     int primary_key_position;
+    int primary_key_twice_position; /* of a second such constraint; 0 if there is none */
 };
 
 struct ast_drop_table {
@@ -237,7 +250,7 @@ struct ast_transaction {
 
 /* SET, SHOW, RESET. The value of SET as text; a list is joined by ", " as PostgreSQL shows it. */
 struct ast_variable {
-    const char *name; /* lower case; "all" for SHOW ALL and RESET ALL */
+    const char *name;  /* lower case; "all" for SHOW ALL and RESET ALL */
     const char *value; /* NULL: to the default */
     bool local;        /* SET LOCAL */
     int position;
@@ -265,14 +278,14 @@ enum ast_statement_kind {
     AST_SET,
     AST_RESET,
     AST_SHOW,
-    AST_DISCARD, /* DISCARD ALL */
+    AST_DISCARD,
     AST_EXPLAIN
 };
 
 struct ast_statement {
     enum ast_statement_kind kind;
-    struct slice text;       /* its source, without the semicolon; borrows from the parser's input */
-    uint32_t param_count;    /* the highest $n in it */
+    struct slice text;    /* its source, without the semicolon; borrows from the parser's input */
+    uint32_t param_count; /* the highest $n in it */
     union {
         struct ast_select *select;
         struct ast_insert *insert;
@@ -283,6 +296,7 @@ struct ast_statement {
         struct ast_transaction *transaction;
         struct ast_variable *variable;
         struct ast_explain *explain;
+        bool discard_all; /* else PLANS, SEQUENCES or TEMP, of which there is nothing to discard */
     };
 };
 

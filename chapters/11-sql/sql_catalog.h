@@ -31,8 +31,8 @@ struct sql_table {
     const char *name;
     const struct sql_table_column *columns; /* in order of declaration */
     uint32_t column_count;
-    const uint32_t *key; /* indexes into `columns` */
-    uint32_t key_count;  /* at least 1 */
+    const uint32_t *key;  /* indexes into `columns` */
+    uint32_t key_count;   /* at least 1 */
     const char *key_name; /* of the constraint, "t_pkey"; NULL if the key is the hidden column */
 };
 
