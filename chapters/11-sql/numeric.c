@@ -23,7 +23,8 @@ struct numeric numeric_make(uint16_t *digits, uint32_t count, int32_t weight, ui
         count--;
         weight--;
     }
-    while (count > 0 && digits[count - 1] == 0) count--;
+    while (count > 0 && digits[count - 1] == 0)
+        count--;
     assert(scale >= 0 && scale <= UINT16_MAX);
     struct numeric value = {digits, count, weight, (uint16_t)scale, sign};
     if (count == 0) {
@@ -57,11 +58,16 @@ struct numeric numeric_dup(struct arena *arena, const struct numeric *value) {
 
 int numeric_sign_of(const struct numeric *value) {
     switch ((enum numeric_sign)value->sign) {
-    case NUMERIC_POSITIVE: return value->digit_count > 0;
-    case NUMERIC_NEGATIVE: return -1;
-    case NUMERIC_INF: return 1;
-    case NUMERIC_NEG_INF: return -1;
-    case NUMERIC_NAN: break;
+    case NUMERIC_POSITIVE:
+        return value->digit_count > 0;
+    case NUMERIC_NEGATIVE:
+        return -1;
+    case NUMERIC_INF:
+        return 1;
+    case NUMERIC_NEG_INF:
+        return -1;
+    case NUMERIC_NAN:
+        break;
     }
     return 0;
 }
@@ -80,11 +86,16 @@ int numeric_compare_magnitude(const struct numeric *a, const struct numeric *b) 
 /* Rank of the classes that are not told apart by their digits. */
 static int class_of(const struct numeric *value) {
     switch ((enum numeric_sign)value->sign) {
-    case NUMERIC_NEG_INF: return 0;
-    case NUMERIC_NEGATIVE: return 1;
-    case NUMERIC_POSITIVE: return 2;
-    case NUMERIC_INF: return 3;
-    case NUMERIC_NAN: break;
+    case NUMERIC_NEG_INF:
+        return 0;
+    case NUMERIC_NEGATIVE:
+        return 1;
+    case NUMERIC_POSITIVE:
+        return 2;
+    case NUMERIC_INF:
+        return 3;
+    case NUMERIC_NAN:
+        break;
     }
     return 4;
 }
@@ -166,11 +177,16 @@ static struct numeric add_signed(struct arena *arena, const struct numeric *a,
 
 static uint8_t opposite(uint8_t sign) {
     switch ((enum numeric_sign)sign) {
-    case NUMERIC_POSITIVE: return NUMERIC_NEGATIVE;
-    case NUMERIC_NEGATIVE: return NUMERIC_POSITIVE;
-    case NUMERIC_INF: return NUMERIC_NEG_INF;
-    case NUMERIC_NEG_INF: return NUMERIC_INF;
-    case NUMERIC_NAN: break;
+    case NUMERIC_POSITIVE:
+        return NUMERIC_NEGATIVE;
+    case NUMERIC_NEGATIVE:
+        return NUMERIC_POSITIVE;
+    case NUMERIC_INF:
+        return NUMERIC_NEG_INF;
+    case NUMERIC_NEG_INF:
+        return NUMERIC_INF;
+    case NUMERIC_NAN:
+        break;
     }
     return NUMERIC_NAN;
 }

@@ -35,13 +35,14 @@ struct numeric {
 enum {
     NUMERIC_BASE = 10000,
     NUMERIC_BASE_DIGITS = 4,
-    NUMERIC_MAX_PRECISION = 1000,     /* of numeric(p,s) */
+    NUMERIC_MAX_PRECISION = 1000, /* of numeric(p,s) */
     NUMERIC_MAX_WEIGHT_DIGITS = 131072,
     NUMERIC_MAX_SCALE = 16383,
     NUMERIC_MIN_SIGNIFICANT_DIGITS = 16 /* a quotient shows at least these */
 };
 
-/* Statuses: OK; TOO_LARGE when the result overflows the format; INVALID where a function says so. */
+/* Statuses: OK; TOO_LARGE when the result overflows the format; INVALID where a function says so.
+ */
 
 extern const struct numeric numeric_zero;
 extern const struct numeric numeric_nan;

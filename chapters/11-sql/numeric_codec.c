@@ -26,7 +26,8 @@ void numeric_send(const struct numeric *value, struct buf *out) {
     put_u16be(out, (uint16_t)(int16_t)value->weight);
     put_u16be(out, wire_signs[value->sign]);
     put_u16be(out, value->scale);
-    for (uint32_t i = 0; i < value->digit_count; i++) put_u16be(out, value->digits[i]);
+    for (uint32_t i = 0; i < value->digit_count; i++)
+        put_u16be(out, value->digits[i]);
 }
 
 static bool sign_from_wire(uint16_t wire, uint8_t *out) {
@@ -82,18 +83,23 @@ enum { WEIGHT_BIAS = 0x8000 };
 
 static enum key_class key_class_of(const struct numeric *value) {
     switch ((enum numeric_sign)value->sign) {
-    case NUMERIC_NEG_INF: return KEY_NEG_INF;
-    case NUMERIC_NEGATIVE: return KEY_NEGATIVE;
-    case NUMERIC_POSITIVE: return value->digit_count == 0 ? KEY_ZERO : KEY_POSITIVE;
-    case NUMERIC_INF: return KEY_INF;
-    case NUMERIC_NAN: break;
+    case NUMERIC_NEG_INF:
+        return KEY_NEG_INF;
+    case NUMERIC_NEGATIVE:
+        return KEY_NEGATIVE;
+    case NUMERIC_POSITIVE:
+        return value->digit_count == 0 ? KEY_ZERO : KEY_POSITIVE;
+    case NUMERIC_INF:
+        return KEY_INF;
+    case NUMERIC_NAN:
+        break;
     }
     return KEY_NAN;
 }
 
 void put_ordered_numeric(struct buf *buf, const struct numeric *value) {
     enum key_class class = key_class_of(value);
-    put_u8(buf, (uint8_t)class);
+    put_u8(buf, (uint8_t) class);
     if (class != KEY_POSITIVE && class != KEY_NEGATIVE) return;
     uint16_t mask = class == KEY_NEGATIVE ? 0xFFFF : 0;
     put_u16be(buf, (uint16_t)(value->weight + WEIGHT_BIAS) ^ mask);
@@ -112,7 +118,8 @@ static struct numeric fail(struct reader *reader) {
 static int32_t natural_scale(const uint16_t *digits, uint32_t count, int32_t weight) {
     int32_t scale = ((int32_t)count - 1 - weight) * NUMERIC_BASE_DIGITS;
     if (count == 0 || scale <= 0) return 0;
-    for (uint32_t last = digits[count - 1]; last % 10 == 0; last /= 10) scale--;
+    for (uint32_t last = digits[count - 1]; last % 10 == 0; last /= 10)
+        scale--;
     return scale;
 }
 
@@ -125,13 +132,13 @@ static bool digits_valid(const uint16_t *digits, uint32_t count, int32_t weight)
     return count == 0 || (digits[0] != 0 && digits[count - 1] != 0);
 }
 
-static struct numeric get_ordered_digits(struct reader *reader, struct arena *arena,
-                                         uint8_t sign) {
+static struct numeric get_ordered_digits(struct reader *reader, struct arena *arena, uint8_t sign) {
     uint16_t mask = sign == NUMERIC_NEGATIVE ? 0xFFFF : 0;
     int32_t weight = (uint16_t)(get_u16be(reader) ^ mask) - WEIGHT_BIAS;
     uint32_t count = 0;
     struct reader ahead = *reader;
-    while ((uint16_t)(get_u16be(&ahead) ^ mask) != 0 && reader_ok(&ahead)) count++;
+    while ((uint16_t)(get_u16be(&ahead) ^ mask) != 0 && reader_ok(&ahead))
+        count++;
     if (!reader_ok(&ahead) || count == 0) return fail(reader);
     uint16_t *digits = ARENA_ARRAY(arena, uint16_t, count);
     for (uint32_t i = 0; i < count; i++) {
@@ -146,13 +153,20 @@ static struct numeric get_ordered_digits(struct reader *reader, struct arena *ar
 
 struct numeric get_ordered_numeric(struct reader *reader, struct arena *arena) {
     switch (get_u8(reader)) {
-    case KEY_NEG_INF: return numeric_special(NUMERIC_NEG_INF);
-    case KEY_NEGATIVE: return get_ordered_digits(reader, arena, NUMERIC_NEGATIVE);
-    case KEY_ZERO: return numeric_zero;
-    case KEY_POSITIVE: return get_ordered_digits(reader, arena, NUMERIC_POSITIVE);
-    case KEY_INF: return numeric_special(NUMERIC_INF);
-    case KEY_NAN: return numeric_nan;
-    default: return fail(reader);
+    case KEY_NEG_INF:
+        return numeric_special(NUMERIC_NEG_INF);
+    case KEY_NEGATIVE:
+        return get_ordered_digits(reader, arena, NUMERIC_NEGATIVE);
+    case KEY_ZERO:
+        return numeric_zero;
+    case KEY_POSITIVE:
+        return get_ordered_digits(reader, arena, NUMERIC_POSITIVE);
+    case KEY_INF:
+        return numeric_special(NUMERIC_INF);
+    case KEY_NAN:
+        return numeric_nan;
+    default:
+        return fail(reader);
     }
 }
 
@@ -165,7 +179,8 @@ void put_numeric(struct buf *buf, const struct numeric *value) {
     put_varint(buf, value->scale);
     put_varint(buf, value->digit_count);
     put_u16le(buf, (uint16_t)(int16_t)value->weight);
-    for (uint32_t i = 0; i < value->digit_count; i++) put_u16le(buf, value->digits[i]);
+    for (uint32_t i = 0; i < value->digit_count; i++)
+        put_u16le(buf, value->digits[i]);
 }
 
 struct numeric get_numeric(struct reader *reader, struct arena *arena) {
@@ -179,7 +194,8 @@ struct numeric get_numeric(struct reader *reader, struct arena *arena) {
         return fail(reader);
     }
     uint16_t *digits = ARENA_ARRAY(arena, uint16_t, count + 1);
-    for (uint64_t i = 0; i < count; i++) digits[i] = get_u16le(reader);
+    for (uint64_t i = 0; i < count; i++)
+        digits[i] = get_u16le(reader);
     if (!digits_valid(digits, (uint32_t)count, weight)) return fail(reader);
     return numeric_make(digits, (uint32_t)count, weight, sign, (int32_t)scale);
 }

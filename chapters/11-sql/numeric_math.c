@@ -101,7 +101,8 @@ enum status numeric_sqrt(struct arena *arena, const struct numeric *value, struc
 static struct numeric exp_finite(struct arena *arena, const struct numeric *value, int32_t scale) {
     double approximate = numeric_approximate(value);
     int32_t halvings = 0;
-    for (double x = fabs(approximate); x > 0.01; x /= 2) halvings++;
+    for (double x = fabs(approximate); x > 0.01; x /= 2)
+        halvings++;
     /* Squaring loses a bit each time, and the result's own digits before the point count too. */
     int32_t before_point = approximate > 0 ? (int32_t)(approximate * 0.4342944819) + 1 : 0;
     int32_t work = scale + before_point + halvings / 2 + GUARD_DIGITS;
@@ -115,7 +116,8 @@ static struct numeric exp_finite(struct arena *arena, const struct numeric *valu
         term = numeric_div_scale(arena, &term, &index, work, true);
         sum = numeric_add_finite(arena, &sum, &term);
     }
-    while (halvings-- > 0) sum = numeric_mul_scale(arena, &sum, &sum, work);
+    while (halvings-- > 0)
+        sum = numeric_mul_scale(arena, &sum, &sum, work);
     return numeric_round(arena, &sum, scale);
 }
 
@@ -225,7 +227,8 @@ enum status numeric_log(struct arena *arena, const struct numeric *base,
     int32_t base_weight = ln_weight(&scratch, base);
     int32_t value_weight = ln_weight(&scratch, value);
     int32_t weight = value_weight - base_weight;
-    int32_t scale = larger(NUMERIC_MIN_SIGNIFICANT_DIGITS - weight, larger(base->scale, value->scale));
+    int32_t scale =
+        larger(NUMERIC_MIN_SIGNIFICANT_DIGITS - weight, larger(base->scale, value->scale));
     scale = clamp(scale, 0, NUMERIC_MAX_DISPLAY_SCALE);
     int32_t base_scale = larger(scale + weight - base_weight + 8, 0);
     int32_t value_scale = larger(scale + weight - value_weight + 8, 0);
@@ -319,8 +322,8 @@ static enum status power_fraction(struct arena *arena, const struct numeric *val
         return rough > 0 ? STATUS_TOO_LARGE : STATUS_OK;
     }
     int32_t places = (int32_t)(rough * 0.434294481903252);
-    int32_t scale = larger(NUMERIC_MIN_SIGNIFICANT_DIGITS - places,
-                           larger(value->scale, exponent->scale));
+    int32_t scale =
+        larger(NUMERIC_MIN_SIGNIFICANT_DIGITS - places, larger(value->scale, exponent->scale));
     scale = clamp(scale, 0, NUMERIC_MAX_DISPLAY_SCALE);
     int32_t ln_scale = larger(scale + places - weight + 8, 0) + larger(exponent->weight, 0) * 4;
     ln = ln_finite(&scratch, value, ln_scale);
@@ -340,8 +343,10 @@ static enum status power_special(struct arena *arena, const struct numeric *valu
     if (numeric_is_special(exponent)) {
         struct numeric magnitude = numeric_abs(value);
         int growth = numeric_compare(&magnitude, &one);
-        if (growth == 0) *out = one;
-        else *out = (growth > 0) == (sign > 0) ? numeric_special(NUMERIC_INF) : numeric_zero;
+        if (growth == 0)
+            *out = one;
+        else
+            *out = (growth > 0) == (sign > 0) ? numeric_special(NUMERIC_INF) : numeric_zero;
         return numeric_is_zero(value) && sign < 0 ? STATUS_INVALID : STATUS_OK;
     }
     /* value is infinite, exponent finite and not zero */
@@ -367,8 +372,8 @@ enum status numeric_power(struct arena *arena, const struct numeric *value,
         if (numeric_to_int64(exponent, &whole) == STATUS_OK && whole >= INT32_MIN &&
             whole <= INT32_MAX) {
             int32_t scale = larger(NUMERIC_MIN_SIGNIFICANT_DIGITS, value->scale);
-            return power_whole(arena, value, whole,
-                               clamp(scale, 0, NUMERIC_MAX_DISPLAY_SCALE), out);
+            return power_whole(arena, value, whole, clamp(scale, 0, NUMERIC_MAX_DISPLAY_SCALE),
+                               out);
         }
     }
     if (numeric_is_zero(value)) {

@@ -15,8 +15,10 @@ static bool is_blank(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 
 static struct slice trim(struct slice text) {
-    while (text.len > 0 && is_blank(text.data[0])) text = slice_from(text, 1);
-    while (text.len > 0 && is_blank(text.data[text.len - 1])) text.len--;
+    while (text.len > 0 && is_blank(text.data[0]))
+        text = slice_from(text, 1);
+    while (text.len > 0 && is_blank(text.data[text.len - 1]))
+        text.len--;
     return text;
 }
 
@@ -37,7 +39,8 @@ struct decimal {
 
 static struct slice take_digits(struct slice *text) {
     struct slice digits = *text;
-    while (text->len > 0 && is_digit(text->data[0])) *text = slice_from(*text, 1);
+    while (text->len > 0 && is_digit(text->data[0]))
+        *text = slice_from(*text, 1);
     digits.len -= text->len;
     return digits;
 }
@@ -89,9 +92,10 @@ static enum status assemble(struct arena *arena, const struct decimal *decimal,
     size_t first = 0; /* leading zeros are no digits */
 #define DECIMAL_AT(i)                                                                              \
     ((uint8_t)(((i) < decimal->whole.len ? decimal->whole.data[i]                                  \
-                                         : decimal->fraction.data[(i) - decimal->whole.len]) -     \
+                                         : decimal->fraction.data[(i)-decimal->whole.len]) -       \
                '0'))
-    while (first < total && DECIMAL_AT(first) == 0) first++;
+    while (first < total && DECIMAL_AT(first) == 0)
+        first++;
     out->scale = (uint16_t)scale;
     if (first == total) return STATUS_OK;
     /* Power of ten of the first digit, then of its base 10,000 digit. */
@@ -142,7 +146,8 @@ static void print_whole(const struct numeric *value, struct buf *out) {
         return;
     }
     uint32_t skip = 0; /* leading zeros of the first digit */
-    while (value->digits[0] < place_values[skip]) skip++;
+    while (value->digits[0] < place_values[skip])
+        skip++;
     print_digit(value->digits[0], skip, NUMERIC_BASE_DIGITS - skip, out);
     for (int64_t weight = (int64_t)value->weight - 1; weight >= 0; weight--) {
         print_digit(numeric_digit_at(value, weight), 0, NUMERIC_BASE_DIGITS, out);
@@ -151,11 +156,20 @@ static void print_whole(const struct numeric *value, struct buf *out) {
 
 void numeric_print(const struct numeric *value, struct buf *out) {
     switch ((enum numeric_sign)value->sign) {
-    case NUMERIC_NAN: buf_append_string(out, "NaN"); return;
-    case NUMERIC_INF: buf_append_string(out, "Infinity"); return;
-    case NUMERIC_NEG_INF: buf_append_string(out, "-Infinity"); return;
-    case NUMERIC_NEGATIVE: buf_append_byte(out, '-'); break;
-    case NUMERIC_POSITIVE: break;
+    case NUMERIC_NAN:
+        buf_append_string(out, "NaN");
+        return;
+    case NUMERIC_INF:
+        buf_append_string(out, "Infinity");
+        return;
+    case NUMERIC_NEG_INF:
+        buf_append_string(out, "-Infinity");
+        return;
+    case NUMERIC_NEGATIVE:
+        buf_append_byte(out, '-');
+        break;
+    case NUMERIC_POSITIVE:
+        break;
     }
     print_whole(value, out);
     if (value->scale == 0) return;
@@ -178,8 +192,8 @@ struct numeric numeric_from_int64(struct arena *arena, int64_t value) {
         digits[i] = (uint16_t)(rest % NUMERIC_BASE);
         rest /= NUMERIC_BASE;
     }
-    return numeric_make(digits, DIGITS, DIGITS - 1,
-                        value < 0 ? NUMERIC_NEGATIVE : NUMERIC_POSITIVE, 0);
+    return numeric_make(digits, DIGITS, DIGITS - 1, value < 0 ? NUMERIC_NEGATIVE : NUMERIC_POSITIVE,
+                        0);
 }
 
 struct numeric numeric_small(struct arena *arena, int64_t value) {

@@ -8,7 +8,7 @@
 #include "sql_column.h"
 
 struct sql_batch {
-    uint32_t row_count;             /* rows in the arrays, 0 .. SQL_BATCH_ROWS */
+    uint32_t row_count; /* rows in the arrays, 0 .. SQL_BATCH_ROWS */
     uint32_t column_count;
     struct sql_column *columns;
     struct sql_selection selection; /* the rows that count */

@@ -10,10 +10,10 @@
 #include "sql_expr.h"
 
 struct sql_build {
-    struct arena *arena;          /* of the statement */
-    enum sql_type *param_types;   /* UNKNOWN until something settles it; grows in `arena` */
+    struct arena *arena;        /* of the statement */
+    enum sql_type *param_types; /* UNKNOWN until something settles it; grows in `arena` */
     uint32_t param_count;
-    bool params_fixed;            /* true: a number above param_count is an error */
+    bool params_fixed; /* true: a number above param_count is an error */
 };
 
 /* ---- leaves --------------------------------------------------------------------------------- */
@@ -60,10 +60,9 @@ enum status sql_build_distinct(struct sql_build *build, struct sql_expr *left,
                                struct sql_expr *right, bool negated, int position,
                                struct sql_expr **out, struct sql_error *error) MUST_CHECK;
 /* x BETWEEN a AND b: x >= a AND x <= b. */
-enum status sql_build_between(struct sql_build *build, struct sql_expr *value,
-                              struct sql_expr *low, struct sql_expr *high, bool negated,
-                              int position, struct sql_expr **out,
-                              struct sql_error *error) MUST_CHECK;
+enum status sql_build_between(struct sql_build *build, struct sql_expr *value, struct sql_expr *low,
+                              struct sql_expr *high, bool negated, int position,
+                              struct sql_expr **out, struct sql_error *error) MUST_CHECK;
 enum status sql_build_in(struct sql_build *build, struct sql_expr *value, struct sql_expr **items,
                          uint32_t count, bool negated, int position, struct sql_expr **out,
                          struct sql_error *error) MUST_CHECK;

@@ -20,21 +20,21 @@ enum sql_expr_kind {
     SQL_EXPR_COLUMN,
     SQL_EXPR_PARAM,
     SQL_EXPR_CALL,
-    SQL_EXPR_CAST,      /* args[0]; then the node's typmod is applied */
-    SQL_EXPR_AND,       /* two or more args */
-    SQL_EXPR_OR,        /* two or more args */
+    SQL_EXPR_CAST, /* args[0]; then the node's typmod is applied */
+    SQL_EXPR_AND,  /* two or more args */
+    SQL_EXPR_OR,   /* two or more args */
     SQL_EXPR_NOT,
-    SQL_EXPR_IS_NULL,   /* `negated`: IS NOT NULL */
-    SQL_EXPR_IS_TRUE,   /* IS [NOT] TRUE */
-    SQL_EXPR_IS_FALSE,  /* IS [NOT] FALSE; IS [NOT] UNKNOWN is IS_NULL */
-    SQL_EXPR_DISTINCT,  /* IS [NOT] DISTINCT FROM; call.function is the "=" operator */
-    SQL_EXPR_CASE,      /* args: when, then, when, then, ..., else (always there) */
+    SQL_EXPR_IS_NULL,  /* `negated`: IS NOT NULL */
+    SQL_EXPR_IS_TRUE,  /* IS [NOT] TRUE */
+    SQL_EXPR_IS_FALSE, /* IS [NOT] FALSE; IS [NOT] UNKNOWN is IS_NULL */
+    SQL_EXPR_DISTINCT, /* IS [NOT] DISTINCT FROM; call.function is the "=" operator */
+    SQL_EXPR_CASE,     /* args: when, then, when, then, ..., else (always there) */
     SQL_EXPR_COALESCE,
-    SQL_EXPR_NULLIF,    /* args: result, left, right; call.function is "=" */
+    SQL_EXPR_NULLIF, /* args: result, left, right; call.function is "=" */
     SQL_EXPR_GREATEST,
     SQL_EXPR_LEAST,
-    SQL_EXPR_IN,        /* args[0] IN (args[1..]), all of one type; `negated`: NOT IN */
-    SQL_EXPR_AGGREGATE  /* only before planning: the planner replaces it by a COLUMN */
+    SQL_EXPR_IN,       /* args[0] IN (args[1..]), all of one type; `negated`: NOT IN */
+    SQL_EXPR_AGGREGATE /* only before planning: the planner replaces it by a COLUMN */
 };
 
 struct sql_expr {

@@ -2,7 +2,8 @@
  *
  * A type is a row of one table (sql_type.c); what differs between types hangs off that row, and a
  * new type is a new row. Names, OIDs, categories and preferred types are those of PostgreSQL 15's
- * pg_type. Catalog and wire protocol name types by OID; the enum is internal and may be reordered. */
+ * pg_type. Catalog and wire protocol name types by OID; the enum is internal and may be reordered.
+ */
 #ifndef CAIRN_SQL_TYPE_H
 #define CAIRN_SQL_TYPE_H
 
@@ -47,9 +48,9 @@ struct sql_type_info {
     const char *name;        /* pg_type.typname: "int4" */
     const char *format_name; /* as format_type prints it: "integer" */
     uint32_t oid;
-    int16_t length_bytes;    /* pg_type.typlen: -1 variable, -2 C string */
-    char category;           /* 'B' boolean, 'N' numeric, 'S' string, 'X' unknown, 'P' pseudo */
-    bool preferred;          /* within its category */
+    int16_t length_bytes; /* pg_type.typlen: -1 variable, -2 C string */
+    char category;        /* 'B' boolean, 'N' numeric, 'S' string, 'X' unknown, 'P' pseudo */
+    bool preferred;       /* within its category */
     enum sql_storage storage;
 };
 
