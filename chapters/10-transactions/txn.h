@@ -63,6 +63,12 @@ struct txn;
 struct txn *txn_begin(struct txn_manager *manager, const struct request *request);
 /* For the next statement. Never suspends. */
 void txn_set_request(struct txn *txn, const struct request *request);
+/* Before the first read: the commit is also to fail with CONFLICT if `key` has a version newer than
+ * `since`, a timestamp at which the caller knows its value from an earlier transaction (a cached
+ * catalog). A transaction that only writes thus needs no read. With the first read, read_ts is
+ * taken as always and the leader asked whether the key is unchanged up to it: CONFLICT if not.
+ * Copies the key. Never suspends. */
+void txn_expect_unchanged(struct txn *txn, struct slice key, hlc_timestamp since);
 /* Rolls back if it is neither committed nor rolled back. Cursors must be closed. Never suspends. */
 void txn_free(struct txn *txn);
 
