@@ -156,12 +156,12 @@ struct histogram *metrics_histogram(struct metrics *metrics, const char *name, c
  * whoever computes rates over them needs. */
 static void render_histogram(const char *name, const struct histogram *histogram, struct buf *out) {
     uint64_t total = 0;
-    for (unsigned bucket = 0; bucket < BUCKETS && total < histogram->count; bucket++) {
-        total += histogram->buckets[bucket];
-        if (bucket % STEPS == STEPS - 1 && bucket < BUCKETS - 1) {
-            buf_printf(out, "%s_bucket{le=\"%" PRIu64 "\"} %" PRIu64 "\n", name,
-                       bucket_low(bucket + 1) - 1, total);
+    for (unsigned low = 0; low < BUCKETS - STEPS && total < histogram->count; low += STEPS) {
+        for (unsigned step = 0; step < STEPS; step++) {
+            total += histogram->buckets[low + step];
         }
+        buf_printf(out, "%s_bucket{le=\"%" PRIu64 "\"} %" PRIu64 "\n", name,
+                   bucket_low(low + STEPS) - 1, total);
     }
     buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, histogram->count);
     buf_printf(out, "%s_sum %" PRIu64 "\n", name, histogram->sum);
