@@ -7,8 +7,10 @@
  * end of its turn by raft_finish and carries out:
  *
  *   raft_step(raft, &event, &update);   any number of times in a turn
- *   raft_finish(raft, &update);         forms the appends to followers, the read round, the deadline
+ *   raft_finish(raft, &update);         forms the appends to followers, the read round, the
+ * deadline
  *   ... send the messages that may go at once, persist, send the rest, apply, answer reads ...
+ *   (an outgoing APPEND names indexes: serialize it before the next step may cut the log)
  *   raft_update_clear(&update);
  *
  * The core knows terms, types and sizes of entries, never their payloads: an append names a range
@@ -82,18 +84,22 @@ struct raft_message {
     enum raft_message_type type;
     uint64_t from, to; /* node ids */
     uint64_t term;
-    /* (PRE_)VOTE: the candidate's last entry. APPEND: the entry before the first one sent (prevLogIndex).
-     * SNAPSHOT: the last entry that the snapshot covers. */
+    /* (PRE_)VOTE: the candidate's last entry. APPEND: the entry before the first one sent
+     * (prevLogIndex); APPEND_REPLY: its index, echoed. SNAPSHOT: the last entry that the snapshot
+     * covers. */
     uint64_t log_index, log_term;
     uint64_t commit;      /* APPEND: leader's commit index, cut to what the message proves */
     uint64_t first_index; /* APPEND: entries [first_index, first_index + entry_count) */
     uint32_t entry_count;
     const struct raft_entry *entries; /* incoming APPEND only: borrowed, entry_count of them */
     bool reject;                      /* replies */
-    uint64_t
-        match_index; /* APPEND_REPLY accepted: the log equals the leader's up to here (durable) */
-    uint64_t hint_index, hint_term; /* APPEND_REPLY rejected: where to try next (Raft 5.3, end) */
-    uint64_t read_round; /* APPEND: leader's latest read round; APPEND_REPLY: echoed (Thesis 6.4) */
+    /* APPEND_REPLY accepted: the log equals the leader's up to here, durably. */
+    uint64_t match_index;
+    /* APPEND_REPLY rejected: where to try next (Raft 5.3, end). Accepted: hint_index is that of the
+     * snapshot being installed. */
+    uint64_t hint_index, hint_term;
+    /* APPEND, SNAPSHOT: the leader's latest read round; APPEND_REPLY: echoed (Thesis 6.4). */
+    uint64_t read_round;
 };
 
 /* ---- events --------------------------------------------------------------------------------- */
@@ -107,8 +113,9 @@ enum raft_event_type {
     RAFT_EVENT_READ,               /* .read_id: a linearizable read asks to proceed */
     RAFT_EVENT_COMPACT,            /* the shell dropped its entries up to .index (<= applied) */
     RAFT_EVENT_SNAPSHOT_INSTALLED, /* update.install was carried out: .index, .term */
-    RAFT_EVENT_SNAPSHOT_SENT,      /* to .node: staged there (.ok) or failed */
-    RAFT_EVENT_UNREACHABLE         /* messages to .node were dropped: probe instead of streaming */
+    RAFT_EVENT_SNAPSHOT_SENT,      /* to .node: staged there up to .index, .term (.ok), or failed */
+    RAFT_EVENT_UNREACHABLE,        /* messages to .node were dropped: probe instead of streaming */
+    RAFT_EVENT_COUNT
 };
 
 struct raft_event {
@@ -139,8 +146,8 @@ struct raft_read_ready {
 
 /* Owned by the shell, filled by the core; arrays grow and are reused. */
 struct raft_update {
-    /* To persist, in this order. Truncation comes with the new entries: everything in the stored log
-     * from persist_first on is replaced. persist_first > persist_last: no entries. */
+    /* To persist, in this order. Truncation comes with the new entries: everything in the stored
+     * log from persist_first on is replaced. persist_first > persist_last: no entries. */
     bool hard_state_changed;
     struct raft_hard_state hard_state;
     uint64_t persist_first, persist_last;
@@ -148,7 +155,9 @@ struct raft_update {
     struct raft_outgoing *messages;
     size_t message_count, message_capacity;
 
-    uint64_t commit; /* the commit index; above the last update's: there is something to apply */
+    /* What may be applied: entries up to here are committed, and durable here as well, so that no
+     * applied state runs ahead of the own log. Never falls. */
+    uint64_t commit;
 
     /* A snapshot (staged by the shell before it passed the SNAPSHOT message in) becomes the state:
      * the log is then empty after this entry. index 0: none. Answer by SNAPSHOT_INSTALLED. */
@@ -156,7 +165,8 @@ struct raft_update {
         uint64_t index, term;
     } install;
 
-    /* Nodes that need a snapshot: the shell sends its own choice and answers by SNAPSHOT_SENT. */
+    /* Nodes that need a snapshot: the shell stages there one of its choice, which reaches at least
+     * to first_index - 1, and answers by SNAPSHOT_SENT; then the core sends SNAPSHOT. */
     uint64_t snapshot_to[RAFT_MAX_VOTERS];
     size_t snapshot_to_count;
 
@@ -184,8 +194,8 @@ struct raft_options {
     uint64_t seed;          /* of the election timeouts */
     uint64_t now_ns;
     uint64_t heartbeat_interval_ns; /* 0: 50 ms */
-    uint64_t
-        election_timeout_ns; /* randomized in [t, 2t); 0: 250 ms. Also the check-quorum interval */
+    /* Randomized in [t, 2t); 0: 250 ms. Also the check-quorum interval. */
+    uint64_t election_timeout_ns;
     uint32_t max_append_bytes;     /* payload of one APPEND; 0: 1 MiB (one entry may be larger) */
     uint32_t max_inflight_appends; /* per follower, pipelining; 0: 16 */
     uint32_t max_inflight_bytes;   /* per follower; 0: 8 MiB */
@@ -202,14 +212,15 @@ enum status raft_new(const struct raft_options *options, struct raft **out,
                      struct error *error) MUST_CHECK;
 void raft_free(struct raft *raft);
 
-/* Takes one event. Returns OK, or for PROPOSE: NOT_LEADER (nothing was appended); for READ: NOT_LEADER;
- * for MESSAGE: INVALID when a peer breaks the protocol (logged by the shell, the message is dropped).
- * When the step put entries into the log, raft_stored tells which. */
+/* Takes one event. Returns OK, or for PROPOSE: NOT_LEADER (nothing was appended); for READ:
+ * NOT_LEADER; for MESSAGE: INVALID when a peer breaks the protocol or speaks of what this core does
+ * not know (logged by the shell, the message is dropped). When the step put entries into the log,
+ * raft_stored tells which. */
 enum status raft_step(struct raft *raft, const struct raft_event *event,
                       struct raft_update *update) MUST_CHECK;
 
-/* The entries that the last raft_step put into the log: the shell keeps their payloads from now on. For an
- * APPEND message this may be a suffix of what the message carried (first > last: none). */
+/* The entries that the last raft_step put into the log: the shell keeps their payloads from now on.
+ * For an APPEND message this may be a suffix of what the message carried (first > last: none). */
 struct raft_range {
     uint64_t first, last;
 };
@@ -238,7 +249,8 @@ struct raft_progress_view {
 /* Leader only (0 otherwise): fills up to `capacity`, returns the number of peers. */
 size_t raft_progress(const struct raft *raft, struct raft_progress_view *out, size_t capacity);
 
-/* The entry at an index in (log start, last]; false outside. The term is known for log start, too. */
+/* The entry at an index in (log start, last]; false outside. The term is known for log start, too.
+ */
 bool raft_entry_at(const struct raft *raft, uint64_t index, struct raft_entry *out) MUST_CHECK;
 
 /* Asserts what must hold inside one node. */
