@@ -1,4 +1,4 @@
-/* span.h - a piece of the key space: one key, or [start, end). */
+/* span.h - a piece of the key space: one key, or [start, end). Pure. */
 #ifndef CAIRN_SPAN_H
 #define CAIRN_SPAN_H
 
@@ -20,12 +20,15 @@ static inline struct span span_range(uint8_t space, struct slice start, struct s
     return (struct span){space, false, start, end};
 }
 
-/* True if some key lies in both. */
-bool span_overlaps(const struct span *a, const struct span *b);
-bool span_contains(const struct span *span, struct slice key);
-/* Orders by where spans end: <0, 0, >0. */
+/* <0, 0, >0: by space, then by where they start. */
+int span_compare_start(const struct span *a, const struct span *b);
+/* <0, 0, >0: by space, then by where they end. */
 int span_compare_end(const struct span *a, const struct span *b);
-/* True if `span` ends at or before `key` (of the same space). */
-bool span_ends_before(const struct span *span, struct slice key);
+/* True if every key of `a` is below every key of `b`. */
+bool span_is_before(const struct span *a, const struct span *b);
+/* True if some key may lie in both. */
+bool span_overlaps(const struct span *a, const struct span *b);
+/* `key` is of the span's space. */
+bool span_contains(const struct span *span, struct slice key);
 
 #endif
