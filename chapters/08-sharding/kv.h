@@ -5,9 +5,9 @@
  * leader over RPC).
  *
  * Retries: NOT_LEADER, UNAVAILABLE and BUSY are retried by the router, with backoff, until the
- * request's deadline: they say that nothing happened. A write whose fate is unknown (the connection
- * broke after it was sent) ends with UNKNOWN_OUTCOME, unless the call is marked idempotent: then it
- * is repeated too.
+ * request's deadline: they say that nothing happened. A write whose fate is unknown (the
+ * connection broke after it was sent) ends with UNKNOWN_OUTCOME, unless the call is marked
+ * idempotent: then it is repeated too.
  *
  * On the loop; only kv_await suspends. */
 #ifndef CAIRN_KV_H

@@ -1,33 +1,32 @@
-/* store.h - one range's state machine: commands are evaluated by the leader, Raft carries their
- * effect.
+/* store.h - one range's state machine: the leader evaluates commands, Raft carries their effect.
  *
  * A *command* is a small procedure over the range's data. Layers above register theirs; the store
  * knows none of them. The life of one that writes:
  *
  *   declare   which spans it will read and write
- *   latch     those spans (latch.h), so that nothing it looks at changes before its effect is
- * applied evaluate  against the engine: a reply, a write batch, a commit timestamp propose   the
- * batch (store.proto) through the replicator apply     on every node: append the batch; nothing is
- * computed again answer    release the latches, then the locks that it gave up, then call back
+ *   latch     those spans (latch.h): nothing it looks at changes before its effect is applied
+ *   evaluate  against the engine: a reply, a write batch, a commit timestamp
+ *   propose   the batch (store.proto) through the replicator
+ *   apply     on every node: append the batch; nothing is computed again
+ *   answer    release the latches, then the locks that it gave up, then call back
  *
- * One that only reads takes no latch: it asks the replicator for a read barrier (unless it reads at
- * a timestamp that is applied already) and evaluates. A command that locks rows (lock_table.h) is
- * evaluated, waits in the queues of the locks that it lacks, and is evaluated again.
+ * One that only reads takes no latch: it asks the replicator for a read barrier (unless it reads
+ * at a timestamp that is applied already) and evaluates. A command that locks rows (lock_table.h)
+ * is evaluated, waits in the queues of the locks that it lacks, and is evaluated again.
  *
- * (Evaluate-then-replicate: CockroachDB, "Proposer-evaluated KV", RFC 2016; latches: its
- * spanlatch.)
+ * (Evaluate, then replicate: CockroachDB, RFC "Proposer-evaluated KV", 2016; its spanlatch.)
  *
  * Invariants
- *  1. Commit timestamps are allotted in the order of proposals, so in log order they strictly
- * increase. Everything up to `applied_timestamp` is applied here: a read at or below it needs no
- * latch, and every later commit is above it.
+ *  1. Commit timestamps are allotted in the order of proposals, so they strictly increase along
+ *     the log. Everything up to `applied_timestamp` is applied here: a read at or below it needs
+ *     no latch, and every later commit is above it.
  *  2. Two commands whose latches conflict are never between evaluation and apply at once.
  *  3. A command is answered exactly once.
- *  4. Commands are evaluated only between on_leader(true) and on_leader(false); an entry evaluated
- * in another term than the one it is logged in has no effect.
+ *  4. Commands are evaluated only between on_leader(true) and on_leader(false); an entry
+ *     evaluated in another term than the one it is logged in has no effect.
  *
- * Everything on the loop, nothing suspends; `evaluate` alone may run on a thread of the read lane.
- */
+ * Everything on the loop, nothing suspends; `evaluate` alone may run on a thread of the read
+ * lane. */
 #ifndef CAIRN_STORE_H
 #define CAIRN_STORE_H
 
@@ -36,6 +35,7 @@
 #include "engine.h"
 #include "env.h"
 #include "hlc.h"
+#include "lock_table.h"
 #include "metrics.h"
 #include "replicator.h"
 #include "request.h"
@@ -46,14 +46,14 @@
 
 struct store;
 struct evaluation;
+struct operation;
 
 /* ---- commands ------------------------------------------------------------------------------- */
 
 enum command_kind {
     COMMAND_READ,  /* never writes: may be evaluated on the read lane, on a snapshot */
     COMMAND_WRITE, /* evaluated on the loop, under latches */
-    COMMAND_LOCK   /* writes nothing, but takes or releases row locks: evaluated on the loop, no
-                      latches */
+    COMMAND_LOCK   /* takes or releases row locks, writes nothing: on the loop, no latches */
 };
 
 /* Registered once, at start. Static or outliving the store. */
@@ -63,16 +63,16 @@ struct command {
     const char *name;
     void *context; /* passed through; READ commands must not change it in evaluate */
 
-    /* Decodes `payload` into the arena (evaluation->decoded, for `evaluate`) and names the spans to
-     * latch (WRITE) by declaration_add. Sets evaluation->needs_barrier when it must see every write
-     * acknowledged before it. INVALID with a message when the payload is malformed. */
+    /* Decodes `payload` into the arena (evaluation->decoded, for `evaluate`) and names the spans
+     * to latch (WRITE) by declaration_add. Sets evaluation->needs_barrier when it must see every
+     * write acknowledged before it. INVALID with a message when the payload is malformed. */
     enum status (*declare)(struct evaluation *evaluation, struct error *error);
 
-    /* Reads by evaluation->reader, fills in `reply` and, WRITE only, `batch`. May be called several
-     * times for one request, each time with empty outputs; it must be a function of its inputs
-     * alone. An empty batch: the reply is given at once, nothing is proposed. Anything but OK: no
-     * effect, and the status is the answer; WOULD_BLOCK from the engine is passed on and makes the
-     * store try again on a lane. */
+    /* Reads by evaluation->reader, fills in `reply` and, WRITE only, `batch`. May be called
+     * several times for one request, each time with empty outputs; it must be a function of its
+     * inputs alone. An empty batch: the reply is given at once, nothing is proposed. Anything but
+     * OK: no effect, and the status is the answer; WOULD_BLOCK from the engine is passed on and
+     * makes the store try again on a lane. */
     enum status (*evaluate)(struct evaluation *evaluation, struct error *error);
 };
 
@@ -89,7 +89,9 @@ struct evaluation {
     struct slice payload; /* valid until the answer */
     void *decoded;        /* declare's, in the arena */
     struct arena *arena;  /* dies with the request */
-    bool needs_barrier;   /* declare's */
+    /* declare: this command must see every write acknowledged before it began. A WRITE command's
+     * evaluate sets it when its batch is empty and its answer tells what is there. */
+    bool needs_barrier;
 
     struct store_reader reader;
     hlc_timestamp applied_timestamp; /* see invariant 1 */
@@ -98,19 +100,9 @@ struct evaluation {
                        context */
 
     struct buf *reply;
-    struct write_batch *batch; /* NULL for READ and LOCK */
-    struct evaluation_private *private;
+    struct write_batch *batch;   /* NULL for READ and LOCK */
+    struct operation *operation; /* the store's */
 };
-
-/* A transaction, as locks know it: when it began and random bits. Ordered by memcmp of neither:
- * opaque. */
-struct txn_id {
-    hlc_timestamp begin;
-    uint64_t random;
-};
-static inline bool txn_id_equal(struct txn_id a, struct txn_id b) {
-    return a.begin == b.begin && a.random == b.random;
-}
 
 /* declare: latches a span. The slices must live in the payload or the arena. */
 void declaration_add(struct evaluation *evaluation, struct span span, enum span_access access);
@@ -145,16 +137,18 @@ struct store_options {
 };
 
 struct store *store_new(const struct store_options *options);
-/* The replicator must be stopped (no callbacks follow). Requests under way are answered CANCELLED.
- * Work on the read lane must have reported: env_uv_free waits for it, so free the store after the
- * loop has ended. */
+/* The replicator must be stopped (no callbacks follow). Requests under way are answered
+ * CANCELLED. Work on the read lane must have reported: env_uv_free waits for it, so free the
+ * store after the loop has ended. */
 void store_free(struct store *store);
 
 /* The table and the `self` to give to the replicator. */
 extern const struct state_machine_ops store_state_machine;
 
-/* Before the first event. The replicator is borrowed. */
-void store_attach(struct store *store, struct replicator *replicator);
+/* Once, when the engine is as recovery left it, before the replicator's first callback. The
+ * replicator is borrowed. IO or CORRUPT when the engine cannot be read. */
+enum status store_attach(struct store *store, struct replicator *replicator,
+                         struct error *error) MUST_CHECK;
 /* Registers a command. Two with one id: an assert. */
 void store_register(struct store *store, const struct command *command);
 
@@ -169,8 +163,8 @@ typedef void (*store_callback)(void *arg, const struct store_result *result);
 /* Executes a command. `payload` and `request` are copied; request->cancel must live until the
  * callback, which comes exactly once, possibly before this returns. Answers, beside those of the
  * command: NOT_LEADER (surely no effect), BUSY, INVALID, UNSUPPORTED (unknown command), CANCELLED
- * and DEADLINE (while waiting: no effect), DEADLOCK (lock wait), UNAVAILABLE (reads; leadership was
- * lost), UNKNOWN_OUTCOME (the proposal may yet be committed). */
+ * and DEADLINE (while waiting: no effect), DEADLOCK (lock wait), UNAVAILABLE (reads; leadership
+ * was lost), UNKNOWN_OUTCOME (the proposal may yet be committed). */
 void store_execute(struct store *store, uint32_t command_id, struct slice payload,
                    const struct request *request, store_callback callback, void *arg);
 
