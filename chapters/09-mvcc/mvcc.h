@@ -31,14 +31,9 @@ enum { MVCC_GET = 1, MVCC_SCAN = 2, MVCC_PUT = 3, MVCC_DELETE = 4 };
 enum {
     MVCC_MAX_KEY_BYTES = 16 * 1024,
     MVCC_MAX_VALUE_BYTES = 16 * 1024 * 1024,
-    MVCC_MAX_PAGE_ROWS = 16 * 1024,
+    MVCC_MAX_PAGE_ROWS = 1024,
     MVCC_MAX_PAGE_BYTES = 4 * 1024 * 1024
 };
-
-struct recent_writes;
-
-/* Registers the four commands. `recent` (may be NULL) learns of each write: recent_writes.h. */
-void mvcc_register(struct store *store, struct recent_writes *recent);
 
 /* ---- keys ----------------------------------------------------------------------------------- */
 
@@ -56,8 +51,8 @@ void mvcc_write_delete(struct write_batch *batch, struct slice key, hlc_timestam
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* The version that a read at `timestamp` sees. OK with *version = 0: there is none. A tombstone has
- * a version, and *found is false. `value` (may be NULL) is overwritten. OK, WOULD_BLOCK, IO,
+/* The version that a read at `timestamp` sees. OK with *version = 0: there is none. A tombstone
+ * has a version, and *found is false. `value` (may be NULL) is overwritten. OK, WOULD_BLOCK, IO,
  * CORRUPT. */
 enum status mvcc_read(const struct store_reader *reader, struct slice key, hlc_timestamp timestamp,
                       struct buf *value, bool *found, hlc_timestamp *version,
