@@ -140,15 +140,19 @@ enum status co_spawn(struct co_pool *pool, void (*function)(void *arg), void *ar
 
 /* ---- await and wake ------------------------------------------------------------------------- */
 
-enum status co_await (void) {
-    struct co *co = running; assert(co != NULL && co->state == CO_RUNNING);
-    if (!co->cancel_pending && !co->wake_pending){co->state = CO_WAITING; leave(co);}
-if (co->cancel_pending) {
-    co->cancel_pending = false;
-    return STATUS_CANCELLED;
-}
-co->wake_pending = false;
-return STATUS_OK;
+enum status co_await(void) {
+    struct co *co = running;
+    assert(co != NULL && co->state == CO_RUNNING);
+    if (!co->cancel_pending && !co->wake_pending) {
+        co->state = CO_WAITING;
+        leave(co);
+    }
+    if (co->cancel_pending) {
+        co->cancel_pending = false;
+        return STATUS_CANCELLED;
+    }
+    co->wake_pending = false;
+    return STATUS_OK;
 }
 
 static void make_ready(struct co *co) {
@@ -194,13 +198,13 @@ enum status co_sleep(struct env *env, uint64_t duration_ns) {
     env_timer_start(env, &timer, env_now_ns(env) + duration_ns);
     enum status status = STATUS_OK;
     while (!sleeper.over && status == STATUS_OK) {
-        status = co_await ();
+        status = co_await();
     }
     env_timer_stop(&timer);
     return status;
 }
 
-enum status co_yield (void) {
+enum status co_yield(void) {
     /* By a timer that is due, not by a task: tasks run until none is left, so that a task that posts
      * itself would keep input waiting for ever. */
     return co_sleep(co_self()->pool->env, 0);

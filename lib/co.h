@@ -38,7 +38,7 @@ struct co *co_self(void);
 
 /* Suspends the running coroutine until co_wake (OK) or co_cancel (CANCELLED). Call only on a
  * coroutine. Loop on your own condition: a wake says "look again", not what happened. */
-enum status co_await (void) MUST_CHECK;
+enum status co_await(void) MUST_CHECK;
 
 /* From the loop or another coroutine. Idempotent until the coroutine runs. */
 void co_wake(struct co *co);
@@ -46,7 +46,7 @@ void co_cancel(struct co *co);
 bool co_cancelled(const struct co *co);
 
 /* Lets others run; returns as co_await does. For long loops (1 ms or 256 rows). */
-enum status co_yield (void) MUST_CHECK;
+enum status co_yield(void) MUST_CHECK;
 /* Suspends for a time. OK or CANCELLED. */
 enum status co_sleep(struct env *env, uint64_t duration_ns) MUST_CHECK;
 

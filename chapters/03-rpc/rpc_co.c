@@ -31,7 +31,7 @@ enum status rpc_call_co(struct rpc_client *client, uint32_t method, struct slice
     assert(call.co);
     struct rpc_pending *pending = rpc_call(client, method, payload, request, on_answer, &call);
     while (!call.done) {
-        if (co_await () == STATUS_OK) continue;
+        if (co_await() == STATUS_OK) continue;
         if (call.done) break;
         rpc_cancel(pending);
         return error_set(error, STATUS_CANCELLED, "cancelled while waiting for an answer");

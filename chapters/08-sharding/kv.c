@@ -113,7 +113,7 @@ enum status kv_await(struct kv *kv, uint32_t command, struct slice payload, bool
     cancel_token_wait(request->cancel, &awaited->from_request);
     kv_start(kv, &awaited->call);
     while (!awaited->done) {
-        if (co_await () == STATUS_OK || awaited->done) continue;
+        if (co_await() == STATUS_OK || awaited->done) continue;
         leave(awaited);
         return error_set(error, STATUS_CANCELLED, "cancelled while waiting for the leader");
     }

@@ -121,7 +121,7 @@ static void converse(struct pg_connection *connection) {
         if (!on_message(connection, &message)) return;
         if (pg_write_some(connection) == STATUS_CLOSED) return;
         /* CANCELLED: a cancel request that came too late. */
-        if (count % MESSAGES_PER_SLICE == 0 && co_yield () != STATUS_OK) continue;
+        if (count % MESSAGES_PER_SLICE == 0 && co_yield() != STATUS_OK) continue;
     }
 }
 

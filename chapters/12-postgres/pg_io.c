@@ -53,7 +53,7 @@ enum status pg_write_some(struct pg_connection *connection) {
     connection->awaiting = PG_AWAIT_DRAIN;
     while (status == STATUS_OK && connection->stream && !connection->ending &&
            !stream_writable(connection->stream))
-        status = co_await ();
+        status = co_await();
     connection->awaiting = PG_AWAIT_NOTHING;
     return connection->stream && !connection->ending ? status : STATUS_CLOSED;
 }
@@ -80,7 +80,7 @@ static enum status await_input(struct pg_connection *connection, size_t have, si
     connection->awaiting = PG_AWAIT_INPUT;
     while (connection->stream && !connection->ending && pg_unread(connection) <= have) {
         /* CANCELLED: a cancel request that came between two statements has nothing to end. */
-        if (co_await () != STATUS_OK) continue;
+        if (co_await() != STATUS_OK) continue;
     }
     connection->awaiting = PG_AWAIT_NOTHING;
     return connection->stream && !connection->ending ? STATUS_OK : STATUS_CLOSED;

@@ -93,7 +93,7 @@ TEST("1", 1, self_is_the_running_coroutine_and_null_on_the_loop) {
 static void await_a_poke(void *arg) {
     struct poke poke;
     poke_later(&poke, co_self(), co_wake);
-    *(enum status *)arg = co_await ();
+    *(enum status *)arg = co_await();
     env_stop(env);
 }
 
@@ -110,9 +110,9 @@ static void wake_then_await(void *arg) {
     co_wake(co_self());
     co_wake(co_self());
     *(int *)arg = 1;
-    (void)!co_await (); /* the answer came before the question: no suspension */
+    (void)!co_await(); /* the answer came before the question: no suspension */
     *(int *)arg = 2;
-    (void)!co_await (); /* two wakes were one: this one waits */
+    (void)!co_await(); /* two wakes were one: this one waits */
     *(int *)arg = 3;
 }
 
@@ -142,7 +142,7 @@ static void play(void *arg) {
     for (int i = 0; i < 10000; i++) {
         pair->turns++;
         co_wake(pair->other);
-        (void)!co_await ();
+        (void)!co_await();
     }
     if (co_pool_live(pool) == 2) co_wake(pair->other);
     if (co_pool_live(pool) == 1) env_stop(env);
@@ -172,7 +172,7 @@ struct outcome {
 
 static void await_then_sleep(void *arg) {
     struct outcome *outcome = arg;
-    outcome->first = co_await ();
+    outcome->first = co_await();
     outcome->cancelled = co_cancelled(co_self());
     outcome->second = co_sleep(env, NS_PER_MS); /* cleaning up may await */
     env_stop(env);
@@ -263,7 +263,7 @@ static void on_timer(void *arg) {
 static void yield_until_timer(void *arg) {
     (void)arg;
     while (!timer_fired) {
-        assert_status(STATUS_OK, co_yield ());
+        assert_status(STATUS_OK, co_yield());
     }
     env_stop(env);
 }
@@ -367,7 +367,7 @@ static void compute(void *arg) {
     double sum = 0;
     for (int i = 1; i <= 100; i++) {
         sum += 1.0 / i;
-        assert_status(STATUS_OK, co_yield ());
+        assert_status(STATUS_OK, co_yield());
     }
     *(double *)arg = sum;
     if (co_pool_live(pool) == 1) env_stop(env);
