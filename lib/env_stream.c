@@ -82,7 +82,11 @@ static bool deliver_one(struct stream *stream) {
     }
     if (stream->drained) {
         stream->drained = false;
-        if (handler->on_drain != NULL) handler->on_drain(stream->arg, stream);
+        if (stream_pending(stream) >= STREAM_LOW_WATERMARK) {
+            stream->above_high = true; /* written to meanwhile: still owed */
+        } else if (handler->on_drain != NULL) {
+            handler->on_drain(stream->arg, stream);
+        }
         return true;
     }
     return false;
