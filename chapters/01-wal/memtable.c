@@ -279,6 +279,25 @@ struct slice memtable_value(const struct memtable_iterator *it) {
     return node_value(it->node);
 }
 
+size_t memtable_estimate_count(const struct memtable *table, struct slice start, struct slice end) {
+    enum { ENOUGH = 16 };
+    struct memtable_node *path[HEIGHT_MAX];
+    find_before(table, start, false, path);
+    size_t scale = 1;
+    for (uint32_t level = 1; level < HEIGHT_MAX; level++)
+        scale *= BRANCHING;
+    for (uint32_t level = HEIGHT_MAX; level-- > 0; scale /= BRANCHING) {
+        size_t count = 0;
+        for (const struct memtable_node *node = next_of(path[level], level); node != NULL;
+             node = next_of(node, level)) {
+            if (end.len > 0 && table->compare(node_key(node), end) >= 0) break;
+            count++;
+        }
+        if (count >= ENOUGH || level == 0) return count * scale;
+    }
+    return 0;
+}
+
 void memtable_check_invariants(const struct memtable *table) {
     size_t count = 0;
     for (uint32_t level = 0; level < HEIGHT_MAX; level++) {

@@ -80,6 +80,10 @@ void memtable_prev(struct memtable_iterator *it);
 struct slice memtable_key(const struct memtable_iterator *it);
 struct slice memtable_value(const struct memtable_iterator *it);
 
+/* About how many keys lie in [start, end): counted on a level with few nodes, so O(log n). An empty
+ * `end`: to the last key. */
+size_t memtable_estimate_count(const struct memtable *table, struct slice start, struct slice end);
+
 /* Walks the whole table and asserts invariant 1 and the links of every level. For tests. */
 void memtable_check_invariants(const struct memtable *table);
 

@@ -46,7 +46,8 @@ enum engine_flags { ENGINE_NO_WAIT = 1 }; /* rather WOULD_BLOCK than wait for th
  * there are, for an unknown one; IN_USE; CORRUPT with file; IO; NO_SPACE. */
 enum status engine_open(struct env *env, const char *kind, const struct engine_options *options,
                         struct engine **out, struct error *error) MUST_CHECK;
-/* Iterators, snapshots and flushes must be done with. Neither flushes nor syncs. NULL is fine. */
+/* Iterators and snapshots must be gone. Neither flushes nor syncs. A flush under way ends on its own, holding
+ * the directory's lock and its engine_flush_op until then; no callback follows. NULL is fine. */
 void engine_close(struct engine *engine);
 /* "mem, rocksdb": for usage lines. */
 const char *engine_kinds(void);
@@ -87,7 +88,7 @@ enum status engine_flush(struct engine *engine, struct error *error) MUST_CHECK;
 enum status engine_get(struct engine *engine, const struct engine_snapshot *snapshot,
                        struct slice key, unsigned flags, struct buf *out,
                        struct error *error) MUST_CHECK;
-/* Reads only what is flushed: what a crash at this moment would leave, were the log lost. */
+/* Reads only what is flushed: what a crash at this moment would leave. UNSUPPORTED with its own log. */
 enum status engine_persisted_get(struct engine *engine, struct slice key, struct buf *out,
                                  struct error *error) MUST_CHECK;
 
