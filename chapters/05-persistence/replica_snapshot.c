@@ -92,6 +92,11 @@ static void chunk_done(void *arg, enum status status) {
         return;
     }
     uint64_t to = sender->to;
+    struct raft_event event = {.type = RAFT_EVENT_SNAPSHOT_SENT,
+                               .node = to,
+                               .index = sender->index,
+                               .term = sender->index_term,
+                               .ok = status == STATUS_OK};
     bool report = !sender->abandoned;
     if (status != STATUS_OK) {
         log_warn(env_log(replica->set->env), "replica",
@@ -102,8 +107,6 @@ static void chunk_done(void *arg, enum status status) {
     }
     sender_free(sender);
     if (!report) return;
-    struct raft_event event = {
-        .type = RAFT_EVENT_SNAPSHOT_SENT, .node = to, .ok = status == STATUS_OK};
     if (replica_step(replica, &event, NULL) != STATUS_OK) assert(false);
 }
 
