@@ -154,14 +154,18 @@ static void send_heartbeat(struct raft *raft, struct progress *progress,
     post_append(raft, progress, progress->next, 0, update);
 }
 
+/* The entry to send next, or the one before it, is compacted away, and the follower is there to get
+ * a snapshot: it answers appends, or has just answered a probe. */
+static bool needs_snapshot(const struct raft *raft, const struct progress *progress) {
+    if (progress->next > raft->log.start_index) return false;
+    return progress->state == PROGRESS_REPLICATE ||
+           (progress->state == PROGRESS_PROBE && !progress->probe_sent);
+}
+
 static void send_to(struct raft *raft, struct progress *progress, struct raft_update *update) {
     bool sent = false;
-    uint64_t term;
+    if (needs_snapshot(raft, progress)) raft_request_snapshot(raft, progress, update);
     while (progress->next <= raft_log_last(&raft->log) && progress_may_send(progress)) {
-        if (!raft_log_term(&raft->log, progress->next - 1, &term)) {
-            raft_request_snapshot(raft, progress, update);
-            break;
-        }
         send_entries(raft, progress, update);
         sent = true;
     }

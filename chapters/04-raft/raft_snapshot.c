@@ -47,6 +47,7 @@ enum status raft_on_snapshot_sent(struct raft *raft, const struct raft_event *ev
         progress_snapshot_failed(progress);
         return STATUS_OK;
     }
+    assert(event->index > 0 && event->term > 0);
     progress_snapshot_staged(progress, event->index, event->term, raft->now_ns);
     post_snapshot(raft, progress, update);
     return STATUS_OK;
@@ -70,6 +71,8 @@ enum status raft_on_snapshot(struct raft *raft, const struct raft_message *messa
                              struct raft_update *update) {
     if (message->log_index == 0 || message->log_term > message->term) return STATUS_INVALID;
     TRY(raft_follow(raft, message->from, update));
+    /* An update either installs or persists entries; the leader reminds us. */
+    if (update->persist_first <= update->persist_last) return STATUS_OK;
     /* Installing already: a repetition, or another leader's, which will ask again. */
     if (raft->install_index == 0 && message->log_index > raft->commit) {
         if (raft_log_has(&raft->log, message->log_index, message->log_term)) {
