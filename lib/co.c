@@ -36,14 +36,14 @@ struct co_pool {
     struct co *free_list; /* with their stacks */
 };
 
-/* One thread runs coroutines, and one at a time: this is a register of the processor, so to speak. */
+/* One thread runs coroutines, one at a time: this is a register of the processor, so to speak. */
 static _Thread_local struct co *running;
 
 struct co *co_self(void) {
     return running;
 }
 
-/* ---- switching ------------------------------------------------------------------------------ */
+/* ---- switching --------------------------------------------------------------------------- */
 
 static void leave(struct co *co) {
     running = NULL;
@@ -81,7 +81,7 @@ static void on_resume(void *arg) {
     if (co->state == CO_DONE) recycle(co);
 }
 
-/* ---- pool ----------------------------------------------------------------------------------- */
+/* ---- pool -------------------------------------------------------------------------------- */
 
 struct co_pool *co_pool_new(struct env *env, size_t max_coroutines) {
     struct co_pool *pool = MEM_NEW(struct co_pool);
@@ -138,7 +138,7 @@ enum status co_spawn(struct co_pool *pool, void (*function)(void *arg), void *ar
     return STATUS_OK;
 }
 
-/* ---- await and wake ------------------------------------------------------------------------- */
+/* ---- await and wake ---------------------------------------------------------------------- */
 
 enum status co_await(void) {
     struct co *co = running;
@@ -178,7 +178,7 @@ void co_cancel(struct co *co) {
 
 bool co_cancelled(const struct co *co) { return co->cancelled; }
 
-/* ---- time ----------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------- */
 
 struct sleeper {
     struct co *co;
@@ -205,7 +205,7 @@ enum status co_sleep(struct env *env, uint64_t duration_ns) {
 }
 
 enum status co_yield(void) {
-    /* By a timer that is due, not by a task: tasks run until none is left, so that a task that posts
-     * itself would keep input waiting for ever. */
+    /* By a timer that is due, not by a task: tasks run until none is left, so that a task that
+     * posts itself would keep input waiting for ever. */
     return co_sleep(co_self()->pool->env, 0);
 }

@@ -1,8 +1,8 @@
 /* co_stack.h - the memory that a coroutine runs on, and what has to be told to those who watch
  * stacks (AddressSanitizer, ThreadSanitizer, valgrind).
  *
- * The calls around a switch are inline, because ThreadSanitizer counts the calls and returns of each
- * fiber: between telling it and switching, no function may return. */
+ * The calls around a switch are inline, because ThreadSanitizer counts the calls and returns of
+ * each fiber: between telling it and switching, no function may return. */
 #ifndef CAIRN_CO_STACK_H
 #define CAIRN_CO_STACK_H
 

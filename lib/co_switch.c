@@ -37,8 +37,8 @@ void co_context_switch(struct co_context *from, struct co_context *to) {
 #define SYMBOL(name) #name
 #endif
 
-/* Pushes what must survive, stores the stack pointer in *save, takes `load` as the new one, and pops
- * what was pushed there. */
+/* Pushes what must survive, stores the stack pointer in *save, takes `load` as the new one, and
+ * pops what was pushed there. */
 void co_switch_stacks(void **save, void *load);
 
 #ifdef __x86_64__

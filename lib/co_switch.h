@@ -24,8 +24,8 @@ struct co_context {
 #endif
 };
 
-/* `entry` will run on the stack [bottom, bottom + size_bytes) at the first switch there. It must not
- * return. bottom and size are multiples of 16. */
+/* `entry` will run on the stack [bottom, bottom + size_bytes) at the first switch there. It must
+ * not return. bottom and size are multiples of 16. */
 void co_context_init(struct co_context *context, void *bottom, size_t size_bytes,
                      void (*entry)(void));
 /* Saves the current context in `from` and goes on in `to`; returns when somebody switches back. */

@@ -8,7 +8,7 @@
 
 #include <xxhash.h>
 
-/* ---- loads and stores ----------------------------------------------------------------------- */
+/* ---- loads and stores -------------------------------------------------------------------- */
 
 void store_u32le(uint8_t *at, uint32_t value) {
     for (int i = 0; i < 4; i++) {
@@ -54,7 +54,7 @@ uint64_t load_u64be(const uint8_t *at) {
     return (uint64_t)load_u32be(at) << 32 | (uint64_t)load_u32be(at + 4);
 }
 
-/* ---- encoders ------------------------------------------------------------------------------- */
+/* ---- encoders ---------------------------------------------------------------------------- */
 
 void put_u8(struct buf *buf, uint8_t value) { buf_append_byte(buf, value); }
 
@@ -92,7 +92,7 @@ void put_bytes(struct buf *buf, struct slice bytes) {
     buf_append_slice(buf, bytes);
 }
 
-/* ---- decoders ------------------------------------------------------------------------------- */
+/* ---- decoders ---------------------------------------------------------------------------- */
 
 struct reader reader_of(struct slice slice) {
     return (struct reader){.data = slice.data, .len = slice.len, .failed = false};
@@ -186,7 +186,7 @@ struct slice get_cstring(struct reader *reader) {
     return text;
 }
 
-/* ---- ordered -------------------------------------------------------------------------------- */
+/* ---- ordered ----------------------------------------------------------------------------- */
 
 #define SIGN_BIT (UINT64_C(1) << 63)
 #define CANONICAL_NAN UINT64_C(0x7ff8000000000000)
@@ -268,7 +268,7 @@ bool put_prefix_end(struct buf *out, struct slice prefix) {
     return true;
 }
 
-/* ---- checksum ------------------------------------------------------------------------------- */
+/* ---- checksum ---------------------------------------------------------------------------- */
 
 uint64_t checksum64(struct slice data, uint64_t seed) {
     return XXH3_64bits_withSeed(data.data, data.len, seed);

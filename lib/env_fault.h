@@ -20,8 +20,9 @@ enum fault_kind {
     FAULT_WRITE_ERROR, /* this write fails with IO */
     FAULT_SYNC_ERROR   /* this sync fails with IO; what it covered may or may not be on disk */
 };
-/* From operation number `at` on: the one before which env_fault_operations says `at`. One fault at a
- * time; FAULT_WRITE_ERROR and FAULT_SYNC_ERROR strike once, the first write or sync from there on. */
+/* From operation number `at` on: the one before which env_fault_operations says `at`. One fault at
+ * a time; FAULT_WRITE_ERROR and FAULT_SYNC_ERROR strike once, at the first write or sync from there
+ * on. */
 void env_fault_arm(struct env *env, enum fault_kind kind, uint64_t at);
 void env_fault_clear(struct env *env);
 

@@ -1,12 +1,12 @@
-/* env_fault_disk.h - what env_fault knows about the disk below it: how to take back whatever has not
- * been synced. Used by env_fault.c alone.
+/* env_fault_disk.h - what env_fault knows about the disk below it: how to take back whatever has
+ * not been synced. Used by env_fault.c alone.
  *
  * Invariants
  *  1. The files under the inner env are always what the page cache would show; the durable state is
  *     kept as the way back to it.
  *  2. A file's way back is the old bytes of each write since its last sync, in order of sequence.
- *  3. A directory's way back is the list of creations, renames and removals since its last sync. New
- *     directories are durable at once. */
+ *  3. A directory's way back is the list of creations, renames and removals since its last sync.
+ *     New directories are durable at once. */
 #ifndef CAIRN_ENV_FAULT_DISK_H
 #define CAIRN_ENV_FAULT_DISK_H
 

@@ -6,7 +6,7 @@
 #include "harness.h"
 #include "mem.h"
 
-/* ---- status ----------------------------------------------------------------------------------- */
+/* ---- status -------------------------------------------------------------------------------- */
 
 TEST("1", 0, every_status_has_a_name_and_a_meaning) {
     for (int i = 0; i < STATUS_COUNT; i++) {
@@ -41,7 +41,7 @@ TEST("1", 0, a_message_is_cut_and_may_quote_the_one_before_it) {
     assert_status(STATUS_IO, error_set(NULL, STATUS_IO, "nobody reads this"));
 }
 
-/* ---- slices ----------------------------------------------------------------------------------- */
+/* ---- slices -------------------------------------------------------------------------------- */
 
 TEST("2", 0, slices_compare_as_unsigned_bytes_with_prefixes_first) {
     assert_true(slice_compare(SLICE_LITERAL("a"), SLICE_LITERAL("b")) < 0);
@@ -66,7 +66,7 @@ TEST("2", 0, a_slice_prints_escaped_and_cut_to_fit) {
     assert_string_equal("abc\\x00\\x00...", slice_print(SLICE_LITERAL("abc\0\0\0\0def"), out, 16));
 }
 
-/* ---- bufs ------------------------------------------------------------------------------------- */
+/* ---- bufs ---------------------------------------------------------------------------------- */
 
 TEST("3", 0, a_buf_grows_and_keeps_what_was_appended) {
     struct buf buf = BUF_INIT;
@@ -100,7 +100,7 @@ TEST("3", 0, printing_fits_exactly_at_every_fill) {
     }
 }
 
-/* ---- arenas ----------------------------------------------------------------------------------- */
+/* ---- arenas -------------------------------------------------------------------------------- */
 
 TEST("4", 0, allocations_are_aligned_and_do_not_overlap) {
     struct arena arena;
@@ -172,7 +172,7 @@ TEST("4", 0, copies_are_independent_of_their_source) {
     arena_deinit(&arena);
 }
 
-/* ---- mem -------------------------------------------------------------------------------------- */
+/* ---- mem ----------------------------------------------------------------------------------- */
 
 TEST("5", 0, memory_of_size_zero_is_valid) {
     void *a = mem_alloc(0);

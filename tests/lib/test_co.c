@@ -41,7 +41,7 @@ static void poke_later(struct poke *poke, struct co *co, void (*what)(struct co 
     env_post(env, &poke->task);
 }
 
-/* ---- states ---------------------------------------------------------------------------------- */
+/* ---- states ------------------------------------------------------------------------------- */
 
 static int step;
 
@@ -88,7 +88,7 @@ TEST("1", 1, self_is_the_running_coroutine_and_null_on_the_loop) {
     finish();
 }
 
-/* ---- wakes ----------------------------------------------------------------------------------- */
+/* ---- wakes -------------------------------------------------------------------------------- */
 
 static void await_a_poke(void *arg) {
     struct poke poke;
@@ -162,7 +162,7 @@ TEST("2", 2, two_coroutines_wake_each_other_in_turn) {
     finish();
 }
 
-/* ---- cancel ---------------------------------------------------------------------------------- */
+/* ---- cancel ------------------------------------------------------------------------------- */
 
 struct outcome {
     enum status first;
@@ -222,7 +222,7 @@ TEST("3", 3, cancel_ends_a_sleep_and_its_timer) {
     finish();
 }
 
-/* ---- sleep and yield --------------------------------------------------------------------------- */
+/* ---- sleep and yield ------------------------------------------------------------------------ */
 
 struct nap {
     uint64_t duration_ns;
@@ -279,7 +279,7 @@ TEST("4", 0, a_coroutine_that_yields_does_not_starve_the_loop) {
     finish();
 }
 
-/* ---- stacks ---------------------------------------------------------------------------------- */
+/* ---- stacks ------------------------------------------------------------------------------- */
 
 static uint64_t dig(unsigned depth) {
     volatile uint8_t frame[256];

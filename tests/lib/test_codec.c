@@ -35,7 +35,7 @@ static void any_bytes(struct buf *out) {
 
 static int sign(int order) { return (order > 0) - (order < 0); }
 
-/* ---- round trips ------------------------------------------------------------------------------ */
+/* ---- round trips --------------------------------------------------------------------------- */
 
 TEST("1", 0, integers_come_back_as_they_were) {
     prng_seed(&prng, 1);
@@ -114,7 +114,7 @@ TEST("1", 0, a_varint_takes_one_byte_for_seven_bits) {
     buf_deinit(&buf);
 }
 
-/* ---- order ------------------------------------------------------------------------------------ */
+/* ---- order --------------------------------------------------------------------------------- */
 
 /* The order of the encodings of a pair of values, each by `put` into a buf of its own. */
 static struct buf left, right;
@@ -203,7 +203,7 @@ TEST("2", 0, prefix_end_is_the_least_key_above_all_with_the_prefix) {
     buf_deinit(&key);
 }
 
-/* ---- hostile input ---------------------------------------------------------------------------- */
+/* ---- hostile input ------------------------------------------------------------------------- */
 
 TEST("3", 0, reading_past_the_end_fails_and_stays_failed) {
     struct reader reader = reader_of(SLICE_LITERAL("\1\2\3"));

@@ -6,7 +6,7 @@
 #include "prng.h"
 #include "request.h"
 
-/* ---- random numbers --------------------------------------------------------------------------- */
+/* ---- random numbers ------------------------------------------------------------------------ */
 
 TEST("1", 0, a_seed_gives_one_sequence) {
     struct prng a, b, c;
@@ -50,7 +50,7 @@ TEST("1", 0, numbers_below_a_bound_are_uniform) {
     (void)prng_between(&prng, 0, UINT64_MAX);
 }
 
-/* ---- log -------------------------------------------------------------------------------------- */
+/* ---- log ----------------------------------------------------------------------------------- */
 
 static struct buf written;
 
@@ -105,7 +105,7 @@ TEST("2", 0, levels_parse_by_name) {
     assert_false(log_level_parse("loud", &level));
 }
 
-/* ---- cancel tokens ---------------------------------------------------------------------------- */
+/* ---- cancel tokens ------------------------------------------------------------------------- */
 
 struct watcher {
     struct cancel_waiter waiter;

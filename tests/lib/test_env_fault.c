@@ -66,7 +66,7 @@ static void assert_content(const char *name, const char *expected) {
 
 static bool exists(const char *name) { return env_file_exists(env, path_of(name)); }
 
-/* ---- power loss ------------------------------------------------------------------------------ */
+/* ---- power loss --------------------------------------------------------------------------- */
 
 TEST("1", 0, a_power_failure_takes_back_what_is_not_synced) {
     start(1);
@@ -197,7 +197,7 @@ TEST("1", 0, after_a_power_failure_the_survivors_are_durable) {
     finish();
 }
 
-/* ---- torn writes ----------------------------------------------------------------------------- */
+/* ---- torn writes -------------------------------------------------------------------------- */
 
 enum { SECTOR = 512, SECTORS = 64 };
 
@@ -241,7 +241,7 @@ TEST("2", 0, a_torn_write_keeps_some_whole_sectors_by_the_seed) {
     assert_int_equal(first, torn_sectors(7));
 }
 
-/* ---- faults ---------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------- */
 
 TEST("3", 0, operations_are_counted_reads_are_not) {
     start(1);
@@ -340,7 +340,7 @@ TEST("3", 0, a_sync_on_the_lane_covers_what_was_written_before_it_was_asked_for)
     finish();
 }
 
-/* ---- the recipe of an atomic replacement, cut at every operation ------------------------------ */
+/* ---- the recipe of an atomic replacement, cut at every operation --------------------------- */
 
 static enum status replace(void) {
     struct file *file;

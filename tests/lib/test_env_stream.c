@@ -27,7 +27,7 @@ static struct listener *listener;
 static struct end server, client;
 static bool stop_on_close;
 
-/* ---- handlers --------------------------------------------------------------------------------- */
+/* ---- handlers ------------------------------------------------------------------------------ */
 
 static uint8_t byte_at(size_t position) { return (uint8_t)(position * 31 + position / 251); }
 
@@ -96,7 +96,7 @@ static void on_open_first(void *arg, struct stream *stream) {
     if (server.open) env_stop(env);
 }
 
-/* ---- arranging -------------------------------------------------------------------------------- */
+/* ---- arranging ----------------------------------------------------------------------------- */
 
 static void start(void) {
     struct log log;
@@ -144,7 +144,7 @@ static void run_until_received(struct end *end, size_t len) {
     assert_true(end->received.len >= len);
 }
 
-/* ---- delivery --------------------------------------------------------------------------------- */
+/* ---- delivery ------------------------------------------------------------------------------ */
 
 TEST("1", 0, ten_megabytes_each_way_arrive_in_order) {
     enum { TOTAL = 10 * 1024 * 1024 };
@@ -204,7 +204,7 @@ TEST("1", 0, the_peer_is_named_for_logs) {
     finish();
 }
 
-/* ---- unread input, pauses, limits -------------------------------------------------------------- */
+/* ---- unread input, pauses, limits ----------------------------------------------------------- */
 
 TEST("2", 0, unread_input_is_kept_and_announced_again_after_a_hand_over) {
     start();
@@ -286,7 +286,7 @@ TEST("2", 0, output_above_the_high_watermark_is_followed_by_one_on_drain) {
     finish();
 }
 
-/* ---- ends ------------------------------------------------------------------------------------- */
+/* ---- ends ---------------------------------------------------------------------------------- */
 
 TEST("3", 0, close_sends_what_is_pending_first) {
     enum { TOTAL = 4 * 1024 * 1024 };
@@ -417,7 +417,7 @@ TEST("3", 0, writing_to_a_peer_that_is_gone_ends_in_on_close) {
     finish();
 }
 
-/* ---- dial and listen --------------------------------------------------------------------------- */
+/* ---- dial and listen ------------------------------------------------------------------------ */
 
 TEST("4", 2, a_refused_dial_is_unavailable_in_a_later_step) {
     start();
