@@ -22,6 +22,7 @@ struct fault_env {
     atomic_uint_least64_t operations;
     atomic_int fault; /* enum fault_kind or NO_FAULT */
     atomic_uint_least64_t fault_at;
+    bool died;
 };
 
 struct fault_file {
@@ -276,10 +277,13 @@ static void fault_run(struct env *env) { env_run(fault_of(env)->inner); }
 
 static void fault_stop(struct env *env) { env_stop(fault_of(env)->inner); }
 
+/* As in simulation: the caller returns at once, and the test goes on to look at the disk. */
 static void fault_fatal(struct env *env) {
-    struct env *inner = fault_of(env)->inner;
-    inner->ops->fatal(inner);
+    fault_of(env)->died = true;
+    env_stop(fault_of(env)->inner);
 }
+
+bool env_fault_died(struct env *env) { return fault_of(env)->died; }
 
 /* Listeners and locks belong to the inner env, which answers for them. */
 static const struct env_ops fault_ops = {

@@ -26,6 +26,10 @@ enum fault_kind {
 void env_fault_arm(struct env *env, enum fault_kind kind, uint64_t at);
 void env_fault_clear(struct env *env);
 
+/* Whether env_fatal was called. It does not end the process: it stops the loop and returns, as in
+ * simulation. */
+bool env_fault_died(struct env *env);
+
 enum crash_loss {
     LOSE_ALL_UNSYNCED, /* each file is as at its last sync; unsynced directory changes are undone */
     LOSE_SOME, /* each unsynced 512-byte sector is kept or lost, by the seed (torn writes) */

@@ -1,0 +1,203 @@
+/* test_wal_crash.c - a power failure at every write and every sync of a workload: what was acknowledged is
+ * there, in order, and nothing that was never written. */
+#include "wal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "env_fault.h"
+#include "env_uv.h"
+#include "harness.h"
+#include "mem.h"
+#include "prng.h"
+
+struct world {
+    struct env *inner;
+    struct env *env;
+    char dir[512];
+    struct wal *wal;
+    struct error error;
+    uint64_t acknowledged; /* records 1..n were synced */
+    uint64_t appended;
+    uint64_t replayed;  /* the number of the last record replayed */
+    uint64_t truncated; /* records below may be gone */
+};
+
+static const struct wal_options small_segments = {.segment_bytes = 8192};
+
+/* Record i is i, followed by a number of bytes that depends on i. */
+static struct slice record(uint64_t i, uint8_t out[1024]) {
+    size_t len = 8 + (size_t)(i * 37 % 700);
+    memset(out, (int)(i & 0xff), len);
+    memcpy(out, &i, sizeof(i));
+    return slice_of(out, len);
+}
+
+static enum status check_record(void *arg, uint64_t position, uint8_t type, struct slice payload,
+                                struct error *error) {
+    struct world *world = arg;
+    uint8_t expected[1024];
+    uint64_t i;
+    (void)position, (void)type, (void)error;
+    assert_true(payload.len >= sizeof(i));
+    memcpy(&i, payload.data, sizeof(i));
+    if (world->replayed != 0) assert_int_equal(world->replayed + 1, i);
+    assert_slice_equal(record(i, expected), payload);
+    world->replayed = i;
+    return STATUS_OK;
+}
+
+/* Goes on from what is there: groups of records, a sync after each; now and then a truncation. Ends
+ * early when the disk does. */
+static void workload(struct world *world, uint64_t groups) {
+    uint64_t position = 0;
+    for (uint64_t group = 0; group < groups; group++) {
+        for (uint64_t i = 0; i < 1 + group % 3; i++) {
+            uint8_t bytes[1024];
+            struct slice payload = record(world->appended + 1, bytes);
+            if (wal_append(world->wal, 1, payload, &position, &world->error) != STATUS_OK) return;
+            world->appended++;
+        }
+        if (wal_sync_blocking(world->wal, &world->error) != STATUS_OK) return;
+        world->acknowledged = world->appended;
+        if (group % 16 == 15) {
+            world->truncated = world->acknowledged;
+            wal_truncate_before(world->wal, position);
+        }
+    }
+}
+
+static enum status open_world(struct world *world) {
+    world->replayed = 0;
+    enum status status = wal_open(world->env, world->dir, &small_segments, check_record, world,
+                                  &world->wal, &world->error);
+    if (status == STATUS_OK && world->replayed > world->appended)
+        fail_msg("record %llu was never appended", (unsigned long long)world->replayed);
+    return status;
+}
+
+/* After the power failure, on a disk that works again. */
+static void check_survivors(struct world *world, const char *when, uint64_t at) {
+    env_fault_clear(world->env);
+    assert_ok(open_world(world), &world->error);
+    uint64_t kept = world->acknowledged > world->truncated ? world->acknowledged : 0;
+    if (world->replayed < kept)
+        fail_msg("%s %llu: record %llu of %llu acknowledged ones is gone", when,
+                 (unsigned long long)at, (unsigned long long)world->replayed,
+                 (unsigned long long)world->acknowledged);
+    if (world->replayed > 0) world->appended = world->replayed;
+    workload(world, 3); /* and the log is good for more */
+    assert_int_equal(world->appended, world->acknowledged);
+    wal_close(world->wal);
+    assert_ok(open_world(world), &world->error);
+    assert_int_equal(world->appended, world->replayed);
+    wal_close(world->wal);
+}
+
+static void world_init(struct world *world, const char *dir, uint64_t seed) {
+    memset(world, 0, sizeof(*world));
+    struct log log;
+    log_init_null(&log);
+    world->inner = env_uv_new(&log);
+    world->env = env_fault_new(world->inner, seed);
+    snprintf(world->dir, sizeof(world->dir), "%s/wal-%llu", dir, (unsigned long long)seed);
+}
+
+static void world_deinit(struct world *world) {
+    env_fault_free(world->env);
+    env_uv_free(world->inner);
+}
+
+static uint64_t count_operations(const char *dir, uint64_t groups) {
+    struct world world;
+    world_init(&world, dir, 1000000);
+    assert_ok(open_world(&world), &world.error);
+    workload(&world, groups);
+    wal_close(world.wal);
+    uint64_t operations = env_fault_operations(world.env);
+    world_deinit(&world);
+    return operations;
+}
+
+static void crash_everywhere(enum crash_loss loss, uint64_t groups, bool twice) {
+    TEST_LIMIT(120000);
+    const char *dir = harness_tmpdir();
+    uint64_t operations = count_operations(dir, groups);
+    uint64_t stride = harness_sanitized() ? 3 : 1;
+    for (uint64_t at = 0; at < operations; at += stride) {
+        struct world world;
+        world_init(&world, dir, at);
+        env_fault_arm(world.env, FAULT_CRASH, at);
+        if (open_world(&world) == STATUS_OK) {
+            workload(&world, groups);
+            wal_close(world.wal);
+        }
+        env_fault_power_loss(world.env, loss);
+        if (twice) { /* and again while it recovers */
+            env_fault_clear(world.env);
+            env_fault_arm(world.env, FAULT_CRASH, env_fault_operations(world.env) + at % 7);
+            if (open_world(&world) == STATUS_OK) wal_close(world.wal);
+            env_fault_power_loss(world.env, loss);
+        }
+        check_survivors(&world, "crash at operation", at);
+        world_deinit(&world);
+    }
+}
+
+TEST("5.1", 1, crash_at_every_operation_that_loses_all_unsynced_keeps_what_was_acknowledged) {
+    crash_everywhere(LOSE_ALL_UNSYNCED, 40, false);
+}
+
+TEST("5.1", 1, crash_at_every_operation_that_tears_writes_keeps_what_was_acknowledged) {
+    crash_everywhere(LOSE_SOME, 40, false);
+}
+
+TEST("5.1", 1, kill_at_every_operation_keeps_what_was_acknowledged) {
+    crash_everywhere(LOSE_NONE, 40, false);
+}
+
+TEST("5.2", 4, second_crash_during_recovery_keeps_what_was_acknowledged) {
+    crash_everywhere(LOSE_SOME, 20, true);
+}
+
+TEST("5.3", 5, failed_sync_is_fatal_and_never_retried) {
+    struct world world;
+    world_init(&world, harness_tmpdir(), 1);
+    assert_ok(open_world(&world), &world.error);
+    workload(&world, 2);
+    uint64_t acknowledged = world.acknowledged;
+    env_fault_arm(world.env, FAULT_SYNC_ERROR, 0);
+    workload(&world, 2);
+    assert_true(env_fault_died(world.env));
+    assert_int_equal(acknowledged, world.acknowledged);
+    assert_status(STATUS_IO, wal_sync_blocking(world.wal, &world.error));
+    assert_status(STATUS_IO, wal_append(world.wal, 1, SLICE_EMPTY, NULL, &world.error));
+    assert_status(STATUS_IO, wal_writable(world.wal));
+    wal_close(world.wal);
+    world_deinit(&world);
+}
+
+TEST("5.4", 0, full_disk_is_told_before_the_log_is_harmed) {
+    struct world world;
+    world_init(&world, harness_tmpdir(), 1);
+    assert_ok(open_world(&world), &world.error);
+    workload(&world, 2);
+    env_fault_arm(world.env, FAULT_NO_SPACE, 0);
+    enum status status = STATUS_OK;
+    uint8_t bytes[1024];
+    while (status == STATUS_OK) { /* appended, not written: the segment fills */
+        status = wal_append(world.wal, 1, record(world.appended + 1, bytes), NULL, &world.error);
+        if (status == STATUS_OK) world.appended++;
+    }
+    assert_status(STATUS_NO_SPACE, status);
+    env_fault_clear(world.env);
+    assert_ok(wal_append(world.wal, 1, record(world.appended + 1, bytes), NULL, &world.error),
+              &world.error);
+    world.appended++;
+    assert_ok(wal_sync_blocking(world.wal, &world.error), &world.error);
+    wal_close(world.wal);
+    assert_ok(open_world(&world), &world.error);
+    assert_int_equal(world.appended, world.replayed);
+    wal_close(world.wal);
+    world_deinit(&world);
+}
