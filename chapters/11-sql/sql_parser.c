@@ -58,6 +58,13 @@ static void refuse_depth(struct parser *parser) {
                    SQL_DEPTH_MAX);
 }
 
+/* Trees grow with the client's text: lists look whether the arena's budget is passed. */
+static void check_budget(struct parser *parser) {
+    struct error lower = {0};
+    if (parser_failed(parser) || arena_check(parser->arena, &lower) == STATUS_OK) return;
+    give_up(parser, sql_error_from(parser->error, &lower));
+}
+
 void parser_enter(struct parser *parser) {
     if (++parser->depth > SQL_DEPTH_MAX) refuse_depth(parser);
 }
@@ -207,6 +214,7 @@ void *parser_grow(struct parser *parser, void *items, size_t count, size_t item_
     bool full = count == 0 || (count >= 4 && (count & (count - 1)) == 0);
     if (!full) return items;
     size_t capacity = count == 0 ? 4 : count * 2;
+    check_budget(parser);
     void *larger = arena_zalloc(parser->arena, capacity * item_size);
     if (count > 0) memcpy(larger, items, count * item_size);
     return larger;
@@ -271,14 +279,6 @@ static void parser_init(struct parser *parser, struct arena *arena, struct slice
     sql_lexer_init(&parser->lexer, arena, text);
 }
 
-/* Trees grow with the client's text: a budget that is passed is found here. */
-static enum status parser_finish(const struct parser *parser, struct sql_error *error) {
-    if (parser_failed(parser)) return parser->status;
-    struct error lower = {0};
-    enum status status = arena_check(parser->arena, &lower);
-    return status == STATUS_OK ? STATUS_OK : sql_error_from(error, &lower);
-}
-
 enum status sql_parse(struct arena *arena, struct slice text, struct ast_script *out,
                       struct sql_error *error) {
     *out = (struct ast_script){0};
@@ -293,13 +293,14 @@ enum status sql_parse(struct arena *arena, struct slice text, struct ast_script 
         if (parser_peek(&parser, 0)->kind != TOKEN_END && !parser_at_self(&parser, ';')) {
             parser_syntax_error(&parser);
         }
-        if (parser_failed(&parser) || arena->over_budget) break;
+        if (parser_failed(&parser)) break;
         statement->text = slice_of(text.data + begin, parser.last_end - begin);
         statement->param_count = parser.param_count;
         out->statements = parser_grow(&parser, out->statements, out->count, sizeof(statement));
         out->statements[out->count++] = statement;
     }
-    return parser_finish(&parser, error);
+    check_budget(&parser);
+    return parser.status;
 }
 
 enum status sql_parse_expression(struct arena *arena, struct slice text, struct ast_expr **out,
@@ -309,5 +310,6 @@ enum status sql_parse_expression(struct arena *arena, struct slice text, struct 
     parser_init(&parser, arena, text, error);
     *out = parser_expr(&parser);
     if (parser_peek(&parser, 0)->kind != TOKEN_END) parser_syntax_error(&parser);
-    return parser_finish(&parser, error);
+    check_budget(&parser);
+    return parser.status;
 }

@@ -35,10 +35,12 @@ static const struct refusal constraint_refusals[] = {
     {KW_COLLATE, "COLLATE is"},
 };
 
-static void column_default(struct parser *parser, struct ast_column_def *column, int position) {
+static void column_default(struct parser *parser, struct ast_column_def *column, const char *table,
+                           int position) {
     if (column->default_value != NULL) {
         parser_error(parser, position, SQLSTATE_SYNTAX_ERROR,
-                     "multiple default values specified for column \"%s\"", column->name);
+                     "multiple default values specified for column \"%s\" of table \"%s\"",
+                     column->name, table);
     }
     size_t begin = (size_t)(parser_peek(parser, 0)->source.data - parser->lexer.text.data);
     column->default_value = parser_restricted_expr(parser);
@@ -47,18 +49,18 @@ static void column_default(struct parser *parser, struct ast_column_def *column,
 }
 
 /* One constraint of a column; false if there is none here. */
-static bool column_constraint(struct parser *parser, struct ast_column_def *column) {
+static bool column_constraint(struct parser *parser, struct ast_column_def *column,
+                              const char *table) {
     const char *name = NULL;
     if (parser_accept(parser, KW_CONSTRAINT)) name = parser_name(parser);
     int position = parser_position(parser);
-    if (parser_at(parser, KW_NOT) && parser_at_ahead(parser, 1, KW_NULL)) {
-        parser_advance(parser);
-        parser_advance(parser);
+    if (parser_accept(parser, KW_NOT)) {
+        parser_expect(parser, KW_NULL);
         column->not_null = true;
     } else if (parser_accept(parser, KW_NULL)) {
         column->null = true;
     } else if (parser_accept(parser, KW_DEFAULT)) {
-        column_default(parser, column, position);
+        column_default(parser, column, table, position);
     } else if (parser_accept(parser, KW_PRIMARY)) {
         parser_expect(parser, KW_KEY);
         if (column->primary_key && !parser_failed(parser)) column->primary_key_twice = true;
@@ -73,7 +75,8 @@ static bool column_constraint(struct parser *parser, struct ast_column_def *colu
     }
     if (column->null && column->not_null) {
         parser_error(parser, position, SQLSTATE_SYNTAX_ERROR,
-                     "conflicting NULL/NOT NULL declarations for column \"%s\"", column->name);
+                     "conflicting NULL/NOT NULL declarations for column \"%s\" of table \"%s\"",
+                     column->name, table);
     }
     return !parser_failed(parser);
 }
@@ -82,7 +85,7 @@ static void column_def(struct parser *parser, struct ast_create_table *create) {
     struct ast_column_def column = {.position = parser_position(parser)};
     column.name = parser_name(parser);
     column.type = parser_type(parser);
-    while (column_constraint(parser, &column)) {
+    while (column_constraint(parser, &column, create->relation.name)) {
     }
     create->columns = parser_grow(parser, create->columns, create->column_count, sizeof(column));
     create->columns[create->column_count++] = column;
@@ -119,7 +122,7 @@ static void table_elements(struct parser *parser, struct ast_create_table *creat
         } else {
             column_def(parser, create);
         }
-    } while (parser_accept_self(parser, ',') && !parser->arena->over_budget);
+    } while (parser_accept_self(parser, ','));
     parser_expect_self(parser, ')');
 }
 

@@ -213,10 +213,15 @@ static void order_clause(struct parser *parser, struct ast_select *select) {
     } while (parser_accept_self(parser, ','));
 }
 
-static void once(struct parser *parser, int position, const struct ast_expr *seen,
+/* One clause of a kind: a second one at the same level is a syntax error, one behind a query in
+ * parentheses that has its own is an error of its own. */
+static void once(struct parser *parser, bool *seen_here, const struct ast_expr *seen,
                  const char *what) {
+    if (*seen_here) parser_syntax_error(parser);
+    *seen_here = true;
     if (seen == NULL) return;
-    parser_error(parser, position, SQLSTATE_SYNTAX_ERROR, "multiple %s clauses not allowed", what);
+    parser_error(parser, parser_position(parser), SQLSTATE_SYNTAX_ERROR,
+                 "multiple %s clauses not allowed", what);
 }
 
 /* FETCH FIRST [n] ROWS ONLY, the standard's LIMIT. */
@@ -239,25 +244,34 @@ static struct ast_expr *fetch_clause(struct parser *parser) {
     return count;
 }
 
+static void limit_clause(struct parser *parser, struct ast_select *select) {
+    int position = parser_position(parser);
+    parser_advance(parser);
+    if (parser_accept(parser, KW_ALL)) return;
+    select->limit = parser_expr(parser);
+    if (parser_at_self(parser, ',')) {
+        parser_error(parser, position, SQLSTATE_SYNTAX_ERROR, "LIMIT #,# syntax is not supported");
+        sql_error_hint(parser->error, "Use separate LIMIT and OFFSET clauses.");
+    }
+}
+
+/* LIMIT and OFFSET in either order. */
 static void limit_clauses(struct parser *parser, struct ast_select *select) {
-    for (;;) {
-        int position = parser_position(parser);
-        if (parser_accept(parser, KW_LIMIT)) {
-            once(parser, position, select->limit, "LIMIT");
-            if (parser_accept(parser, KW_ALL)) continue;
-            select->limit = parser_expr(parser);
-            if (parser_at_self(parser, ',')) {
-                parser_error(parser, position, SQLSTATE_SYNTAX_ERROR,
-                             "LIMIT #,# syntax is not supported");
-                sql_error_hint(parser->error, "Use separate LIMIT and OFFSET clauses.");
-            }
-        } else if (parser_accept(parser, KW_OFFSET)) {
-            once(parser, position, select->offset, "OFFSET");
+    bool limit_here = false;
+    bool offset_here = false;
+    while (!parser_failed(parser)) {
+        if (parser_at(parser, KW_LIMIT)) {
+            once(parser, &limit_here, select->limit, "LIMIT");
+            limit_clause(parser, select);
+        } else if (parser_at(parser, KW_FETCH)) {
+            once(parser, &limit_here, select->limit, "LIMIT");
+            parser_advance(parser);
+            select->limit = fetch_clause(parser);
+        } else if (parser_at(parser, KW_OFFSET)) {
+            once(parser, &offset_here, select->offset, "OFFSET");
+            parser_advance(parser);
             select->offset = parser_expr(parser);
             if (!parser_accept(parser, KW_ROW)) (void)parser_accept(parser, KW_ROWS);
-        } else if (parser_accept(parser, KW_FETCH)) {
-            once(parser, position, select->limit, "LIMIT");
-            select->limit = fetch_clause(parser);
         } else {
             return;
         }
@@ -281,7 +295,7 @@ static void values_clause(struct parser *parser, struct ast_select *select) {
         parser_expect_self(parser, ')');
         select->rows = parser_grow(parser, select->rows, select->row_count, sizeof(row));
         select->rows[select->row_count++] = row;
-    } while (parser_accept_self(parser, ',') && !parser->arena->over_budget);
+    } while (parser_accept_self(parser, ','));
 }
 
 /* Is there a target list? It may be left out: SELECT FROM t. */

@@ -261,7 +261,6 @@ static void discard_statement(struct parser *parser, struct ast_statement *state
 /* ---- EXPLAIN -------------------------------------------------------------------------------- */
 
 static bool explain_boolean(struct parser *parser, const char *option) {
-    int position = parser_position(parser);
     if (parser_at_self(parser, ',') || parser_at_self(parser, ')')) return true;
     const char *value = variable_value(parser);
     if (parser_failed(parser)) return false;
@@ -269,8 +268,7 @@ static bool explain_boolean(struct parser *parser, const char *option) {
         return true;
     }
     if (strcmp(value, "false") != 0 && strcmp(value, "off") != 0 && strcmp(value, "0") != 0) {
-        parser_error(parser, position, SQLSTATE_SYNTAX_ERROR, "%s requires a Boolean value",
-                     option);
+        parser_error(parser, 0, SQLSTATE_SYNTAX_ERROR, "%s requires a Boolean value", option);
     }
     return false;
 }
