@@ -11,6 +11,18 @@
 
 #include "mem.h"
 
+/* Under AddressSanitizer what is not handed out may not be touched: a pointer that outlives a reset
+ * is found as a use after free would be. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(memory, size) ((void)(memory), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(memory, size) ((void)(memory), (void)(size))
+#endif
+
 enum {
     ARENA_FIRST_BLOCK = 4 * 1024,
     ARENA_MAX_BLOCK = 256 * 1024,
@@ -28,10 +40,15 @@ void arena_init(struct arena *arena, size_t budget_bytes) {
     *arena = (struct arena){.budget_bytes = budget_bytes};
 }
 
+static void block_free(struct arena_block *block) {
+    ASAN_UNPOISON_MEMORY_REGION(block->data, block->capacity);
+    mem_free(block);
+}
+
 static void free_blocks(struct arena_block *block) {
     while (block != NULL) {
         struct arena_block *next = block->next;
-        mem_free(block);
+        block_free(block);
         block = next;
     }
 }
@@ -47,8 +64,9 @@ void arena_reset(struct arena *arena) {
         free_blocks(kept->next);
         kept->next = NULL;
         kept->used = 0;
+        ASAN_POISON_MEMORY_REGION(kept->data, kept->capacity);
         if (kept->capacity > ARENA_MAX_BLOCK) {
-            mem_free(kept);
+            block_free(kept);
             kept = NULL;
         }
     }
@@ -60,6 +78,7 @@ static struct arena_block *block_new(size_t capacity) {
     block->next = NULL;
     block->capacity = capacity;
     block->used = 0;
+    ASAN_POISON_MEMORY_REGION(block->data, capacity);
     return block;
 }
 
@@ -86,6 +105,7 @@ void *arena_alloc(struct arena *arena, size_t size_bytes) {
     size_t size = (size_bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
     struct arena_block *block = find_room(arena, size);
     void *memory = block->data + block->used;
+    ASAN_UNPOISON_MEMORY_REGION(memory, size_bytes);
     block->used += size;
     arena->used_bytes += size;
     if (arena->budget_bytes > 0 && arena->used_bytes > arena->budget_bytes) {

@@ -195,7 +195,7 @@ enum status co_sleep(struct env *env, uint64_t duration_ns) {
     struct sleeper sleeper = {.co = co_self(), .over = false};
     struct env_timer timer;
     env_timer_init(&timer, on_sleep_over, &sleeper);
-    env_timer_start(env, &timer, env_now_ns(env) + duration_ns);
+    env_timer_start(env, &timer, env_deadline_ns(env, duration_ns));
     enum status status = STATUS_OK;
     while (!sleeper.over && status == STATUS_OK) {
         status = co_await();

@@ -8,8 +8,9 @@
  *  1. A coroutine is in one state: READY (queued to run), RUNNING, WAITING, DONE.
  *  2. co_wake moves WAITING to READY once; a wake before the await is remembered, so that
  *     "start the operation, then await" never loses the answer.
- *  3. Cancel makes the current or next co_await return CANCELLED; stacks are never unwound: the
- *     function returns by itself and frees what it owns.
+ *  3. Cancel makes the current or next co_await return CANCELLED, that one only, so that cleaning
+ *     up may await; co_cancelled stays true. Stacks are never unwound: the function returns by
+ *     itself and frees what it owns.
  *  4. Hold no iterator, borrowed slice or pointer into a growable array across an await unless
  *     its owner promises it. */
 #ifndef CAIRN_CO_H

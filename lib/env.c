@@ -116,6 +116,11 @@ void env_turn_hook_remove(struct env *env, struct env_turn_hook *hook) {
 
 uint64_t env_now_ns(struct env *env) { return env->ops->now_ns(env); }
 
+uint64_t env_deadline_ns(struct env *env, uint64_t duration_ns) {
+    uint64_t now = env_now_ns(env);
+    return duration_ns < UINT64_MAX - now ? now + duration_ns : UINT64_MAX;
+}
+
 uint64_t env_wall_ns(struct env *env) { return env->ops->wall_ns(env); }
 
 void env_random(struct env *env, const char *component, struct prng *out) {

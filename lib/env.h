@@ -37,6 +37,8 @@ struct dir_lock;
 
 /* Monotonic; its zero means nothing. */
 uint64_t env_now_ns(struct env *env);
+/* env_now_ns + duration_ns, or UINT64_MAX where that would overflow ("for ever"). */
+uint64_t env_deadline_ns(struct env *env, uint64_t duration_ns);
 /* Since 1970; may jump either way. For hlc and for people. */
 uint64_t env_wall_ns(struct env *env);
 
@@ -131,7 +133,9 @@ struct stream_handler {
     void (*on_drain)(void *arg, struct stream *stream);
     /* The last call: the stream is freed when it returns. CLOSED: the peer or we closed it in
      * order; UNAVAILABLE: could not connect; DEADLINE: the dial took too long; IO: it broke. Input
-     * that arrived before has been announced by on_input. Not called after stream_close. */
+     * that arrived before has been announced by on_input; for a paused owner CLOSED waits with it
+     * until stream_resume, IO does not wait. Output pending at CLOSED is still sent. Not called
+     * after stream_close. */
     void (*on_close)(void *arg, struct stream *stream, enum status reason);
 };
 
@@ -162,6 +166,7 @@ struct slice stream_input(const struct stream *stream);
 void stream_consume(struct stream *stream, size_t len);
 /* At least one whole message must fit. */
 void stream_set_read_limit(struct stream *stream, size_t limit_bytes);
+/* No on_input until stream_resume. Input goes on arriving up to the read limit. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
@@ -175,7 +180,9 @@ bool stream_writable(const struct stream *stream); /* below the high watermark *
 /* For logs: "127.0.0.1:5432". Valid while the stream is. */
 const char *stream_peer(const struct stream *stream);
 
-/* Stops input, sends what is pending (at most 5 s), then closes. No callback follows. */
+/* Stops input, sends what is pending, then closes, all within 5 s: our end first, the socket when
+ * the peer has ended too, so that unread input does not cost the peer our last bytes. No callback
+ * follows; the stream is valid until the callback that is running returns. */
 void stream_close(struct stream *stream);
 /* Closes at once, pending output is dropped. No callback follows. */
 void stream_abort(struct stream *stream);

@@ -246,7 +246,7 @@ struct stream *machine_dial(struct env *env, const char *host, uint16_t port, ui
     stream_set_handler(&stream->base, handler, arg);
     stream_set_peer(&stream->base, host, port);
     env_timer_init(&stream->deadline, on_dial_timeout, stream);
-    env_timer_start(env, &stream->deadline, env_now_ns(env) + timeout_ns);
+    env_timer_start(env, &stream->deadline, env_deadline_ns(env, timeout_ns));
     start_dial(stream, host, port);
     return &stream->base;
 }
