@@ -142,12 +142,11 @@ static void describe_failure(const struct rpc_pending *pending, struct error *er
     const char *address = client->address;
     switch (pending->failure) {
     case STATUS_UNKNOWN_OUTCOME:
-        (void)error_set(error, STATUS_UNKNOWN_OUTCOME, "connection lost before the answer: %s",
+        (void)error_set(error, STATUS_UNKNOWN_OUTCOME, "no answer, and the %s",
                         client->last_error.message);
         break;
     case STATUS_UNAVAILABLE:
-        (void)error_set(error, STATUS_UNAVAILABLE, "%s is not reachable: %s", address,
-                        client->last_error.message);
+        (void)error_set(error, STATUS_UNAVAILABLE, "%s", client->last_error.message);
         break;
     case STATUS_BUSY:
         (void)error_set(error, STATUS_BUSY, "too much is queued for %s", address);

@@ -344,8 +344,13 @@ static void on_drain(void *arg, struct stream *stream) {
 static void on_close(void *arg, struct stream *stream, enum status reason) {
     struct rpc_link *link = arg;
     struct error error;
-    const char *what = link->state == LINK_OPENING ? "cannot connect to" : "connection lost to";
-    (void)error_set(&error, reason, "%s %s: %s", what, stream_peer(stream), status_text(reason));
+    if (link->state != LINK_OPENING)
+        (void)error_set(&error, reason, "connection to %s lost: %s", stream_peer(stream),
+                        status_text(reason));
+    else if (reason == STATUS_DEADLINE)
+        (void)error_set(&error, reason, "cannot connect to %s in time", stream_peer(stream));
+    else
+        (void)error_set(&error, reason, "cannot connect to %s", stream_peer(stream));
     link->state = LINK_CLOSED;
     link->handler->on_close(link->arg, &error);
     release(link);

@@ -18,15 +18,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
+#if defined(__has_feature) /* clang; gcc defines the two names itself */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#elif __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
 #endif
 #endif
-#ifndef SANITIZED
-#define SANITIZED 0
+
+#if defined(__SANITIZE_ADDRESS__)
+static const bool memory_checked = true, slowed_down = true;
+#elif defined(__SANITIZE_THREAD__)
+static const bool memory_checked = false, slowed_down = true;
+#else
+static const bool memory_checked = false, slowed_down = false;
 #endif
 
 enum {
@@ -52,8 +57,9 @@ static struct {
     const struct harness_test *running;
     char program[PATH_MAX];
     unsigned tmpdirs;
-    volatile sig_atomic_t child;
-    volatile sig_atomic_t timed_out;
+    pid_t child; /* and its process group; 0: none */
+    bool timed_out;
+    volatile sig_atomic_t terminated_by;
     uint64_t started_ns;
     struct sigaction crash_actions[5];
 } harness;
@@ -85,7 +91,7 @@ void harness_register(struct harness_test *test) {
 static unsigned limit_scaled(unsigned limit_ms) {
     const char *least = getenv("CAIRN_TEST_LIMIT");
     unsigned long least_ms = least ? strtoul(least, NULL, 10) : 0;
-    if (SANITIZED) limit_ms *= SANITIZER_FACTOR;
+    if (slowed_down) limit_ms *= SANITIZER_FACTOR;
     return least_ms > limit_ms && least_ms <= UINT_MAX ? (unsigned)least_ms : limit_ms;
 }
 
@@ -93,7 +99,8 @@ void harness_limit(unsigned limit_ms) {
     if (harness.report) harness.report->limit_ms = limit_scaled(limit_ms);
 }
 
-bool harness_sanitized(void) { return SANITIZED; }
+bool harness_sanitized(void) { return slowed_down; }
+bool harness_memory_checked(void) { return memory_checked; }
 
 const char *harness_program(void) { return harness.program; }
 
@@ -198,14 +205,17 @@ static bool run_under_cmocka(const struct harness_test *test) {
     return failed == 0 && harness.report->returned;
 }
 
-/* Calls exit, not _exit: leaks are looked for and coverage is written there. */
+/* A test that passed calls exit, where leaks are looked for and coverage is written. One that failed
+ * left its memory behind, and that is not worth a report. */
 static void child_main(const struct harness_test *test, int output) {
     setpgid(0, 0);
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
-    exit(run_under_cmocka(test) ? 0 : EXIT_CMOCKA_FAILED);
+    if (run_under_cmocka(test)) exit(0);
+    fflush(NULL);
+    _exit(EXIT_CMOCKA_FAILED);
 }
 
 static uint64_t now_ns(void) {
@@ -216,24 +226,14 @@ static uint64_t now_ns(void) {
 
 /* The child and what it started are one process group. */
 static void kill_child(void) {
-    if (harness.child > 0) kill(-(pid_t)harness.child, SIGKILL);
+    if (harness.child > 0) kill(-harness.child, SIGKILL);
 }
 
-static void on_watch(int signal_number) {
-    (void)signal_number;
-    int saved = errno;
-    if (now_ns() - harness.started_ns > (uint64_t)harness.report->limit_ms * 1000000u) {
-        harness.timed_out = 1;
-        kill_child();
-    }
-    errno = saved;
-}
-
-static void on_terminate(int signal_number) {
-    kill_child();
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
-}
+/* Signals only interrupt waitpid; what they mean is done in wait_for_child. ThreadSanitizer may put
+ * off a handler for as long as a system call is restarted. The timer ticks, so that no tick that
+ * comes just before waitpid is missed for long. */
+static void on_tick(int signal_number) { (void)signal_number; }
+static void on_terminate(int signal_number) { harness.terminated_by = signal_number; }
 
 static void watch(bool on) {
     struct itimerval timer = {0};
@@ -315,12 +315,33 @@ static void explain_failure(const struct harness_test *test, const char *why, FI
     fprintf(stderr, "      again: %s %s\n", program_from_here(), test->name);
 }
 
+static int wait_for_child(pid_t pid) {
+    int status = 0;
+    watch(true);
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR) harness_die("waitpid");
+        if (harness.terminated_by) {
+            kill_child();
+            signal(harness.terminated_by, SIG_DFL);
+            raise(harness.terminated_by);
+        }
+        if (now_ns() - harness.started_ns > (uint64_t)harness.report->limit_ms * 1000000u) {
+            harness.timed_out = true;
+            kill_child();
+        }
+    }
+    watch(false);
+    kill_child(); /* what it left running */
+    harness.child = 0;
+    return status;
+}
+
 static bool run_forked(const struct harness_test *test, bool verbose) {
     FILE *output = tmpfile();
     if (!output) harness_die("tmpfile");
     memset(harness.report, 0, sizeof(*harness.report));
     harness.report->limit_ms = limit_scaled(DEFAULT_LIMIT_MS);
-    harness.timed_out = 0;
+    harness.timed_out = false;
     harness.started_ns = now_ns();
     fflush(NULL);
     pid_t pid = fork();
@@ -328,14 +349,7 @@ static bool run_forked(const struct harness_test *test, bool verbose) {
     if (pid == 0) child_main(test, fileno(output));
     setpgid(pid, pid); /* both sides: whoever comes first */
     harness.child = pid;
-    watch(true);
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) harness_die("waitpid");
-    }
-    watch(false);
-    kill_child(); /* what it left running */
-    harness.child = 0;
+    int status = wait_for_child(pid);
 
     char text[256];
     const char *why = verdict(status, text, sizeof(text));
@@ -416,7 +430,7 @@ static unsigned count_picked(const struct options *options) {
 }
 
 static void install_handlers(void) {
-    struct sigaction action = {.sa_handler = on_watch, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = on_tick}; /* without SA_RESTART */
     sigaction(SIGALRM, &action, NULL);
     action.sa_handler = on_terminate;
     sigaction(SIGTERM, &action, NULL);

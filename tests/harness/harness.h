@@ -68,8 +68,10 @@ const char *harness_tmpdir(void);
 const char *harness_program(void);
 const char *harness_build_dir(void);
 
-/* Built with ASan or TSan: slower, and stricter. */
+/* Built with ASan or TSan, several times slower: a long test may do less. */
 bool harness_sanitized(void);
+/* Built with ASan, which sees leaks and stray reads and writes. */
+bool harness_memory_checked(void);
 
 /* ---- assertions in Cairn's terms; expected first -------------------------------------------- */
 

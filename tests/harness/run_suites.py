@@ -21,6 +21,20 @@ SUITE_LIMIT_S = float(os.environ.get("CAIRN_SUITE_LIMIT", "600"))
 SCRIPT_LIMIT_S = float(os.environ.get("CAIRN_SCRIPT_LIMIT", "1800"))
 
 
+def kill_session(leader):
+    """Whatever a suite or a script left behind, also in process groups of its own."""
+    if os.path.isdir("/proc/self"):
+        words = [name for name in os.listdir("/proc") if name.isdigit()]
+    else:
+        words = subprocess.run(["ps", "-A", "-o", "pid="], text=True, stdout=subprocess.PIPE).stdout.split()
+    for word in words:
+        try:
+            if os.getsid(int(word)) == leader:
+                os.kill(int(word), signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
 def run(command, limit_s, result_path, env):
     """Returns (exit status or None at the limit, output, seconds)."""
     start = time.monotonic()
@@ -40,10 +54,7 @@ def run(command, limit_s, result_path, env):
                 pass
         finally:
             RUNNING.discard(process.pid)
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            kill_session(process.pid)
             process.wait()
         output.seek(0)
         text = output.read().decode(errors="replace")

@@ -135,7 +135,7 @@ TEST("1", 0, memory_that_cmocka_counts_must_be_freed) {
 
 /* Only a sanitizer can tell; without one the victims are left alone. */
 TEST("1", 0, what_a_sanitizer_finds_is_red) {
-    if (!harness_sanitized()) return;
+    if (!harness_memory_checked()) return;
     assert_red("leaks", "leaks, or a sanitizer's finding at exit");
     assert_red("leaks", "LeakSanitizer");
     assert_red("reads_behind_its_memory", "a sanitizer stopped it");
