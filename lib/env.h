@@ -235,7 +235,7 @@ enum status env_dir_create(struct env *env, const char *path, struct error *erro
 enum status env_dir_list(struct env *env, const char *path,
                          void (*visit)(void *arg, const char *name), void *arg,
                          struct error *error) MUST_CHECK;
-/* Makes creations, renames and removals in the directory durable. */
+/* Makes creations, renames and removals in the directory, as of the call, durable. Any thread. */
 enum status env_dir_sync(struct env *env, const char *path, struct error *error) MUST_CHECK;
 /* IN_USE, with the holder's pid if it is known, when another process (or node) has it. */
 enum status env_dir_lock(struct env *env, const char *path, struct dir_lock **out,

@@ -233,8 +233,9 @@ static enum status fault_dir_list(struct env *env, const char *path,
 static enum status fault_dir_sync(struct env *env, const char *path, struct error *error) {
     struct fault_env *fault = fault_of(env);
     TRY(begin(env, OPERATION_SYNC, path, error));
+    uint64_t covered = fault_disk_sequence(fault->disk);
     TRY(env_dir_sync(fault->inner, path, error));
-    fault_disk_dir_synced(fault->disk, path);
+    fault_disk_dir_synced(fault->disk, path, covered);
     return STATUS_OK;
 }
 

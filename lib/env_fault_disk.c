@@ -40,6 +40,7 @@ enum entry_kind { ENTRY_CREATE, ENTRY_RENAME, ENTRY_REMOVE };
 
 struct fault_entry {
     struct fault_entry *older;
+    uint64_t sequence;
     enum entry_kind kind;
     char *path;       /* created, removed, or the new name */
     char *from;       /* the old name; NULL unless renamed */
@@ -48,10 +49,20 @@ struct fault_entry {
     bool kept; /* by a power failure that loses some */
 };
 
+/* A sync of a directory that is over; the loop has yet to forget the entries that it covers. */
+struct synced_dir {
+    struct synced_dir *next;
+    char *path;
+    uint64_t sequence;
+};
+
 struct fault_disk {
     struct env *inner;
     struct fault_inode *inodes;
     struct fault_entry *newest;
+    /* A sync may be on another thread: these two are all that it touches. */
+    atomic_uint_least64_t sequence; /* of the newest entry */
+    _Atomic(struct synced_dir *) synced_dirs;
 };
 
 static void must(enum status status, const struct error *error) {
@@ -107,7 +118,10 @@ static void forget_entries(struct fault_disk *disk) {
     }
 }
 
+static void forget_synced_dirs(struct fault_disk *disk);
+
 void fault_disk_free(struct fault_disk *disk) {
+    forget_synced_dirs(disk);
     forget_entries(disk);
     while (disk->inodes != NULL) {
         struct fault_inode *inode = disk->inodes;
@@ -305,17 +319,6 @@ static void change_name(struct fault_disk *disk, const char *from, const char *t
     inode->path = mem_strdup(to);
 }
 
-void fault_disk_changed(struct fault_disk *disk, struct fault_entry *entry, bool succeeded) {
-    if (!succeeded) {
-        entry_free(entry);
-        return;
-    }
-    if (entry->kind != ENTRY_CREATE) lose_name(disk, entry->path);
-    if (entry->kind == ENTRY_RENAME) change_name(disk, entry->from, entry->path);
-    entry->older = disk->newest;
-    disk->newest = entry;
-}
-
 /* The directory part of a path, without a slash at its end; "." if there is none. */
 static struct slice dir_of(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -326,21 +329,56 @@ static bool same_dir(const char *path, const char *other) {
     return slice_equal(dir_of(path), dir_of(other));
 }
 
-void fault_disk_dir_synced(struct fault_disk *disk, const char *path) {
-    struct slice dir = slice_of_string(path);
+static void forget_dir(struct fault_disk *disk, const struct synced_dir *synced) {
+    struct slice dir = slice_of_string(synced->path);
     while (dir.len > 1 && dir.data[dir.len - 1] == '/') {
         dir.len--;
     }
     struct fault_entry **at = &disk->newest;
     while (*at != NULL) {
         struct fault_entry *entry = *at;
-        if (slice_equal(dir_of(entry->path), dir)) {
+        if (entry->sequence <= synced->sequence && slice_equal(dir_of(entry->path), dir)) {
             *at = entry->older;
             entry_free(entry);
         } else {
             at = &entry->older;
         }
     }
+}
+
+static void forget_synced_dirs(struct fault_disk *disk) {
+    struct synced_dir *synced = atomic_exchange(&disk->synced_dirs, NULL);
+    while (synced != NULL) {
+        struct synced_dir *next = synced->next;
+        forget_dir(disk, synced);
+        mem_free(synced->path);
+        mem_free(synced);
+        synced = next;
+    }
+}
+
+uint64_t fault_disk_sequence(struct fault_disk *disk) { return atomic_load(&disk->sequence); }
+
+void fault_disk_dir_synced(struct fault_disk *disk, const char *path, uint64_t sequence) {
+    struct synced_dir *synced = MEM_NEW(struct synced_dir);
+    synced->path = mem_strdup(path);
+    synced->sequence = sequence;
+    synced->next = atomic_load(&disk->synced_dirs);
+    while (!atomic_compare_exchange_weak(&disk->synced_dirs, &synced->next, synced)) {
+    }
+}
+
+void fault_disk_changed(struct fault_disk *disk, struct fault_entry *entry, bool succeeded) {
+    if (!succeeded) {
+        entry_free(entry);
+        return;
+    }
+    forget_synced_dirs(disk);
+    if (entry->kind != ENTRY_CREATE) lose_name(disk, entry->path);
+    if (entry->kind == ENTRY_RENAME) change_name(disk, entry->from, entry->path);
+    entry->older = disk->newest;
+    entry->sequence = atomic_fetch_add(&disk->sequence, 1) + 1;
+    disk->newest = entry;
 }
 
 static void undo_entry(struct fault_disk *disk, const struct fault_entry *entry) {
@@ -367,6 +405,7 @@ static void choose_kept(struct fault_disk *disk, struct prng *prng) {
 }
 
 void fault_disk_power_loss(struct fault_disk *disk, enum crash_loss loss, struct prng *prng) {
+    forget_synced_dirs(disk);
     for (struct fault_inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
         file_loses_power(inode, loss, prng);
         mem_free(inode->path); /* names are about to change; the next open starts anew */

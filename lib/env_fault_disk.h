@@ -35,7 +35,9 @@ struct fault_entry *fault_disk_will_rename(struct fault_disk *disk, const char *
                                            const char *to);
 struct fault_entry *fault_disk_will_remove(struct fault_disk *disk, const char *path);
 void fault_disk_changed(struct fault_disk *disk, struct fault_entry *entry, bool succeeded);
-void fault_disk_dir_synced(struct fault_disk *disk, const char *path);
+/* As for an inode: ask before the sync, tell after; any thread. */
+uint64_t fault_disk_sequence(struct fault_disk *disk);
+void fault_disk_dir_synced(struct fault_disk *disk, const char *path, uint64_t sequence);
 
 void fault_disk_power_loss(struct fault_disk *disk, enum crash_loss loss, struct prng *prng);
 
