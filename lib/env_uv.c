@@ -83,16 +83,23 @@ static void run_turn(struct uv_machine *machine) {
     machine_flush(machine);
 }
 
+/* Something is due already: tasks that the writing posted (on_drain), or a timer that was started
+ * for now (co_yield), which libuv's milliseconds would round up. */
+static bool must_not_wait(struct uv_machine *machine) {
+    if (env_core_has_tasks(&machine->core)) return true;
+    uint64_t deadline_ns = env_core_next_deadline_ns(&machine->core);
+    return deadline_ns != UINT64_MAX && deadline_ns <= uv_hrtime();
+}
+
 static void on_turn_end(uv_prepare_t *prepare) {
     struct uv_machine *machine = prepare->data;
     run_turn(machine);
-    arm_wake_timer(machine);
-    /* Writing may have posted (on_drain): that is the next turn's, which comes at once. */
-    if (env_core_has_tasks(&machine->core)) {
+    if (must_not_wait(machine)) {
         uv_idle_start(&machine->busy, on_busy);
-    } else {
-        uv_idle_stop(&machine->busy);
+        return;
     }
+    uv_idle_stop(&machine->busy);
+    arm_wake_timer(machine);
 }
 
 static void machine_run(struct env *env) {

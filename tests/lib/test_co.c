@@ -279,6 +279,28 @@ TEST("4", 0, a_coroutine_that_yields_does_not_starve_the_loop) {
     finish();
 }
 
+static void yield_many(void *arg) {
+    for (int i = 0; i < 3000; i++) {
+        assert_status(STATUS_OK, co_yield());
+        if (timer_fired) break;
+        ++*(int *)arg;
+    }
+    env_stop(env);
+}
+
+TEST("4", 0, to_yield_is_not_to_sleep_for_a_tick_of_the_clock) {
+    start(1);
+    int yields = 0;
+    struct env_timer timer;
+    env_timer_init(&timer, on_timer, NULL);
+    env_timer_start(env, &timer, env_now_ns(env) + 1500 * NS_PER_MS);
+    assert_status(STATUS_OK, co_spawn(pool, yield_many, &yields, NULL));
+    env_run(env);
+    env_timer_stop(&timer);
+    assert_int_equal(3000, yields); /* at a millisecond each, the timer would have come first */
+    finish();
+}
+
 /* ---- stacks ------------------------------------------------------------------------------- */
 
 static uint64_t dig(unsigned depth) {

@@ -590,3 +590,27 @@ TEST("4", 0, an_address_that_is_not_ours_cannot_be_listened_on) {
     assert_non_null(strstr(error.message, "192.0.2.1"));
     finish();
 }
+
+/* ---- the end of the env --------------------------------------------------------------------- */
+
+TEST("5", 0, freeing_the_env_drops_whatever_is_open_without_callbacks) {
+    static struct end dialling[4];
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "192.0.2.1", "no-such.invalid"};
+    start();
+    connect_ends();
+    stream_write(client.stream, SLICE_LITERAL("never sent"));
+    stream_write(server.stream, SLICE_LITERAL("closing"));
+    stream_close(server.stream);
+    for (size_t i = 0; i < 4; i++) {
+        dialling[i].stream =
+            env_dial(env, hosts[i], listener_port(listener), NS_PER_S, &handler, &dialling[i]);
+    }
+    struct env_timer timer = {.callback = stop};
+    env_timer_start(env, &timer, 0);
+    env_uv_free(env);
+    assert_false(env_timer_started(&timer));
+    assert_false(client.closed);
+    for (size_t i = 0; i < 4; i++) {
+        assert_false(dialling[i].open || dialling[i].closed);
+    }
+}
