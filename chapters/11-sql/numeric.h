@@ -115,6 +115,18 @@ enum status numeric_power(struct arena *arena, const struct numeric *value,
 enum status numeric_limit(struct arena *arena, const struct numeric *value, int32_t precision,
                           int32_t scale, struct numeric *out) MUST_CHECK;
 
+/* Sum of many values; zero-filled is empty. Its memory is in the arena given, always the same. */
+struct numeric_sum {
+    int64_t *digits; /* least significant first, for weights low .. high */
+    int32_t high, low;
+    uint16_t scale;
+    uint64_t count; /* of values added */
+    uint64_t nans, infinities, negative_infinities;
+};
+void numeric_sum_add(struct numeric_sum *sum, struct arena *arena, const struct numeric *value);
+enum status numeric_sum_result(const struct numeric_sum *sum, struct arena *arena,
+                               struct numeric *out) MUST_CHECK;
+
 /* Copies the digits into `arena`. */
 struct numeric numeric_dup(struct arena *arena, const struct numeric *value);
 

@@ -113,6 +113,9 @@ bool sql_expr_walk(struct sql_expr *expr, bool (*visit)(void *arg, struct sql_ex
 bool sql_expr_is_constant(const struct sql_expr *expr);
 /* No columns and no aggregates: known before the first row is read (params may occur). */
 bool sql_expr_is_runtime_constant(const struct sql_expr *expr);
+/* What is below casts that leave value and order as they are (varchar to text, int4 to int8): the
+ * planner looks through them for a key column. */
+const struct sql_expr *sql_expr_strip_relabel(const struct sql_expr *expr);
 /* The same tree: kinds, types, functions, constants, columns; positions do not count. */
 bool sql_expr_equal(const struct sql_expr *a, const struct sql_expr *b);
 struct sql_expr *sql_expr_copy(struct arena *arena, const struct sql_expr *expr);
