@@ -205,8 +205,10 @@ enum status raft_on_append_reply(struct raft *raft, const struct raft_message *m
         raft_release_reads(raft, update);
     }
     if (message->reject) {
-        /* The follower has nothing of hint_term's end that we could share beyond this. */
-        uint64_t agree = raft_log_conflict(&raft->log, message->hint_index, message->hint_term);
+        /* The logs cannot agree beyond this; what is compacted away cannot be compared. */
+        uint64_t agree = message->hint_index;
+        if (agree > raft->log.start_index)
+            agree = raft_log_conflict(&raft->log, agree, message->hint_term);
         progress_refused(progress, message->log_index, agree);
         return STATUS_OK;
     }
