@@ -51,6 +51,9 @@ static int compare_internal(struct slice a, struct slice b) {
 /* Does a snapshot s with low <= s < high exist? */
 static bool is_needed(const struct engine_mem *engine, uint64_t low, uint64_t high) {
     if (engine->flushed_any && engine->flushed >= low && engine->flushed < high) return true;
+    /* Of a flush under way: from its end on persisted_get reads there. */
+    uint64_t flushing = engine->flush.sequence;
+    if (engine->flush.running && flushing >= low && flushing < high) return true;
     for (const struct engine_snapshot *snapshot = engine->newest; snapshot != NULL;
          snapshot = snapshot->previous) {
         if (snapshot->sequence < low) return false;

@@ -34,10 +34,12 @@ enum status replica_step(struct replica *replica, struct raft_event *event,
     enum status status = raft_step(replica->raft, event, &replica->update);
     replica_touch(replica);
     struct raft_range stored = raft_stored(replica->raft);
-    if (status != STATUS_OK || payloads == NULL || stored.first > stored.last) return status;
-    uint64_t first = event->type == RAFT_EVENT_MESSAGE ? event->message->first_index : stored.first;
-    for (uint64_t i = stored.first; i <= stored.last; i++) {
-        payload_cache_put(&replica->cache, i, payloads[i - first]);
+    bool append = event->type == RAFT_EVENT_MESSAGE && event->message->type == RAFT_MESSAGE_APPEND;
+    uint64_t first = append ? event->message->first_index : stored.first;
+    bool has_payloads = append || event->type == RAFT_EVENT_PROPOSE;
+    for (uint64_t i = stored.first; i <= stored.last && status == STATUS_OK; i++) {
+        /* A step that makes us leader stores the no-op, which has none. */
+        payload_cache_put(&replica->cache, i, has_payloads ? payloads[i - first] : SLICE_EMPTY);
     }
     return status;
 }

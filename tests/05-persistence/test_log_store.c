@@ -55,15 +55,18 @@ static void create_group(struct fixture *f, uint64_t group) {
     log_store_create_group(f->store, &state);
 }
 
-static void append(struct fixture *f, uint64_t group, uint64_t index, uint64_t term, const char *payload) {
+static void append(struct fixture *f, uint64_t group, uint64_t index, uint64_t term,
+                   const char *payload) {
     struct raft_entry entry = {
         .term = term, .size_bytes = (uint32_t)strlen(payload), .type = RAFT_ENTRY_NORMAL};
     uint64_t position;
-    assert_ok(log_store_append(f->store, group, index, entry, slice_of_string(payload), &position, &f->error),
+    assert_ok(log_store_append(f->store, group, index, entry, slice_of_string(payload), &position,
+                               &f->error),
               &f->error);
 }
 
-static void assert_entry(struct fixture *f, uint64_t group, uint64_t index, uint64_t term, const char *payload) {
+static void assert_entry(struct fixture *f, uint64_t group, uint64_t index, uint64_t term,
+                         const char *payload) {
     size_t count;
     const struct raft_entry *entries = log_store_entries(f->store, group, &count);
     uint64_t start = log_store_group(f->store, group)->log_start_index;
@@ -154,9 +157,7 @@ static void append_many(struct fixture *f, uint64_t group, uint64_t first, uint6
     assert_ok(log_store_sync_blocking(f->store, &f->error), &f->error);
 }
 
-static void stop_env(void *arg) {
-    env_stop(arg);
-}
+static void stop_env(void *arg) { env_stop(arg); }
 
 /* Compaction takes effect when its record is synced, which the loop reports. */
 static void run_for_a_moment(struct fixture *f) {
