@@ -76,8 +76,9 @@ struct outcome {
 static struct outcome run_victims(const char *arguments) {
     struct outcome outcome = {0};
     char command[5000];
-    snprintf(command, sizeof(command), "CAIRN_VICTIMS=1 CAIRN_RESULT= '%s' %s 2>&1",
-             harness_program(), arguments);
+    snprintf(command, sizeof(command),
+             "CAIRN_VICTIMS=1 CAIRN_RESULT= CAIRN_TEST_LIMIT= '%s' %s 2>&1", harness_program(),
+             arguments);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t used = fread(outcome.output, 1, sizeof(outcome.output) - 1, pipe);
