@@ -31,9 +31,9 @@ void numeric_send(const struct numeric *value, struct buf *out) {
 }
 
 static bool sign_from_wire(uint16_t wire, uint8_t *out) {
-    for (uint8_t sign = 0; sign <= NUMERIC_NEG_INF; sign++) {
+    for (unsigned sign = 0; sign <= NUMERIC_NEG_INF; sign++) {
         if (wire_signs[sign] == wire) {
-            *out = sign;
+            *out = (uint8_t)sign;
             return true;
         }
     }

@@ -688,7 +688,7 @@ void world_check_progress(struct world *world) {
             everywhere = everywhere && world->nodes[id].applied >= index;
         if (everywhere) return;
     }
-    CHECK(world, !"all nodes apply what was proposed after the faults ended");
+    violation(world, "all nodes apply what was proposed after the faults ended", __LINE__);
 }
 
 bool world_propose(struct world *world, uint64_t id, uint32_t count) {
