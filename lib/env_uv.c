@@ -83,8 +83,8 @@ static void run_turn(struct uv_machine *machine) {
     machine_flush(machine);
 }
 
-/* Something is due already: tasks that the writing posted (on_drain), or a timer that was started
- * for now (co_yield), which libuv's milliseconds would round up. */
+/* Something is due already: tasks that the writing posted (on_drain), or a timer that was set
+ * to the present (co_yield), which libuv's milliseconds would round up. */
 static bool must_not_wait(struct uv_machine *machine) {
     if (env_core_has_tasks(&machine->core)) return true;
     uint64_t deadline_ns = env_core_next_deadline_ns(&machine->core);
