@@ -32,7 +32,8 @@ enum {
     MVCC_MAX_KEY_BYTES = 16 * 1024,
     MVCC_MAX_VALUE_BYTES = 16 * 1024 * 1024,
     MVCC_MAX_PAGE_ROWS = 1024,
-    MVCC_MAX_PAGE_BYTES = 4 * 1024 * 1024
+    MVCC_MAX_PAGE_BYTES = 4 * 1024 * 1024,
+    MVCC_MAX_REPLY_BYTES = 32 * 1024 * 1024
 };
 
 /* ---- keys ----------------------------------------------------------------------------------- */

@@ -46,13 +46,29 @@ static enum status choose_timestamp(const struct evaluation *evaluation, hlc_tim
     return error_set(error, STATUS_INVALID, "the read timestamp lies in the future");
 }
 
+static enum status any_changed(const struct evaluation *evaluation, hlc_timestamp timestamp,
+                               Cairn__KvUnchanged *const *keys, size_t count,
+                               protobuf_c_boolean *changed, struct error *error) {
+    for (size_t i = 0; i < count; i++) {
+        struct span span = span_point(STORE_SPACE_DATA, rpc_slice(keys[i]->key));
+        bool key_changed;
+        TRY(mvcc_changed(&evaluation->reader, &span, keys[i]->since, timestamp, &key_changed, NULL,
+                         error));
+        if (key_changed) *changed = true;
+    }
+    return STATUS_OK;
+}
+
 enum status mvcc_evaluate_get(struct evaluation *evaluation, hlc_timestamp timestamp,
-                              const ProtobufCBinaryData *keys, size_t count, struct error *error) {
+                              const Cairn__KvGet *request, struct error *error) {
+    size_t count = request->n_keys, bytes = 0;
     struct arena *arena = evaluation->arena;
     Cairn__KvGetReply reply = CAIRN__KV_GET_REPLY__INIT;
     reply.read_timestamp = timestamp;
     reply.n_values = count;
     reply.values = ARENA_ARRAY(arena, Cairn__KvValue *, count);
+    TRY(any_changed(evaluation, timestamp, request->unchanged, request->n_unchanged, &reply.changed,
+                    error));
     struct buf value = BUF_INIT;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
@@ -60,9 +76,13 @@ enum status mvcc_evaluate_get(struct evaluation *evaluation, hlc_timestamp times
         cairn__kv_value__init(out);
         bool found;
         buf_clear(&value);
-        status = mvcc_read(&evaluation->reader, rpc_slice(keys[i]), timestamp, &value, &found,
-                           &out->timestamp, error);
+        status = mvcc_read(&evaluation->reader, rpc_slice(request->keys[i]), timestamp, &value,
+                           &found, &out->timestamp, error);
         if (status != STATUS_OK || !found) continue;
+        bytes += value.len;
+        if (bytes > MVCC_MAX_REPLY_BYTES)
+            status = error_set(error, STATUS_TOO_LARGE, "the values are over %d bytes in all",
+                               MVCC_MAX_REPLY_BYTES);
         out->found = true;
         out->value = rpc_bytes(arena_dup_slice(arena, buf_slice(&value)));
     }
@@ -71,20 +91,24 @@ enum status mvcc_evaluate_get(struct evaluation *evaluation, hlc_timestamp times
     return status;
 }
 
+enum status mvcc_check_get(const Cairn__KvGet *get, struct error *error) {
+    for (size_t i = 0; i < get->n_keys; i++)
+        TRY(mvcc_check_key(rpc_slice(get->keys[i]), error));
+    return STATUS_OK;
+}
+
 static enum status get_declare(struct evaluation *evaluation, struct error *error) {
     TRY(decode(evaluation, &cairn__kv_get__descriptor, error));
     const Cairn__KvGet *get = evaluation->decoded;
-    for (size_t i = 0; i < get->n_keys; i++)
-        TRY(mvcc_check_key(rpc_slice(get->keys[i]), error));
     evaluation->needs_barrier = get->read_timestamp == 0;
-    return STATUS_OK;
+    return mvcc_check_get(get, error);
 }
 
 static enum status get_evaluate(struct evaluation *evaluation, struct error *error) {
     const Cairn__KvGet *get = evaluation->decoded;
     hlc_timestamp timestamp;
     TRY(choose_timestamp(evaluation, get->read_timestamp, &timestamp, error));
-    return mvcc_evaluate_get(evaluation, timestamp, get->keys, get->n_keys, error);
+    return mvcc_evaluate_get(evaluation, timestamp, get, error);
 }
 
 /* ---- scans ---------------------------------------------------------------------------------- */
@@ -118,6 +142,8 @@ enum status mvcc_evaluate_scan(struct evaluation *evaluation, hlc_timestamp time
     cairn__kv_scan_reply__init(reply);
     reply->read_timestamp = timestamp;
     reply->rows = ARENA_ARRAY(arena, Cairn__KvRow *, limit_rows);
+    TRY(any_changed(evaluation, timestamp, request->unchanged, request->n_unchanged,
+                    &reply->changed, error));
     struct mvcc_scan_options options = {.start = rpc_slice(request->start),
                                         .end = rpc_slice(request->end),
                                         .reverse = request->reverse,
@@ -126,6 +152,7 @@ enum status mvcc_evaluate_scan(struct evaluation *evaluation, hlc_timestamp time
     struct mvcc_scan *scan = mvcc_scan_new(&evaluation->reader, &options);
     size_t bytes = 0, visited = 0;
     while (mvcc_scan_next(scan)) {
+        if (mvcc_scan_version(scan) > reply->newest) reply->newest = mvcc_scan_version(scan);
         if (!mvcc_scan_is_tombstone(scan)) {
             add_row(arena, reply, scan);
             bytes += mvcc_scan_key(scan).len + mvcc_scan_value(scan).len;

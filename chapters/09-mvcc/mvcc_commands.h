@@ -28,12 +28,13 @@ void mvcc_commands_register(struct mvcc_commands *commands, struct store *store)
 /* INVALID, TOO_LARGE. */
 enum status mvcc_check_key(struct slice key, struct error *error) MUST_CHECK;
 enum status mvcc_check_value(struct slice value, struct error *error) MUST_CHECK;
+enum status mvcc_check_get(const Cairn__KvGet *get, struct error *error) MUST_CHECK;
 enum status mvcc_check_scan(const Cairn__KvScan *scan, struct error *error) MUST_CHECK;
 
-/* Appends a KvGetReply to evaluation->reply. */
+/* Appends a KvGetReply to evaluation->reply. request->read_timestamp is not looked at. TOO_LARGE
+ * when the values are more than MVCC_MAX_REPLY_BYTES in all. */
 enum status mvcc_evaluate_get(struct evaluation *evaluation, hlc_timestamp timestamp,
-                              const ProtobufCBinaryData *keys, size_t count,
-                              struct error *error) MUST_CHECK;
+                              const Cairn__KvGet *request, struct error *error) MUST_CHECK;
 /* Fills in the reply, in the evaluation's arena. request->read_timestamp is not looked at. */
 enum status mvcc_evaluate_scan(struct evaluation *evaluation, hlc_timestamp timestamp,
                                const Cairn__KvScan *request, Cairn__KvScanReply *reply,
