@@ -87,14 +87,6 @@ enum status sql_build_param(struct sql_build *build, uint32_t number, int positi
 
 /* ---- operators ------------------------------------------------------------------------------ */
 
-/* A parameter that was used before this node was made may have its type by now. */
-static enum sql_type type_of(const struct sql_build *build, struct sql_expr *arg) {
-    if (arg->kind == SQL_EXPR_PARAM && arg->type == SQL_UNKNOWN) {
-        arg->type = build->param_types[arg->param];
-    }
-    return arg->type;
-}
-
 static enum status make_call(struct sql_build *build, const struct sql_resolved *resolved,
                              struct sql_expr *const *args, uint32_t arg_count, int position,
                              struct sql_expr **out, struct sql_error *error) {
@@ -112,8 +104,8 @@ enum status sql_build_operator(struct sql_build *build, struct slice name, struc
                                struct sql_expr *right, int position, struct sql_expr **out,
                                struct sql_error *error) {
     struct sql_resolved resolved;
-    enum sql_type right_type = type_of(build, right);
-    enum sql_type left_type = left != NULL ? type_of(build, left) : SQL_UNKNOWN;
+    enum sql_type right_type = sql_build_type(build, right);
+    enum sql_type left_type = left != NULL ? sql_build_type(build, left) : SQL_UNKNOWN;
     TRY(sql_resolve_operator(name, left != NULL ? &left_type : NULL, right_type, position,
                              &resolved, error));
     struct sql_expr *args[2] = {left != NULL ? left : right, right};
@@ -242,7 +234,7 @@ enum status sql_build_function(struct sql_build *build, struct slice name, struc
                                 SQL_FUNCTION_ARGS_MAX);
     }
     for (uint32_t i = 0; i < arg_count; i++)
-        types[i] = type_of(build, args[i]);
+        types[i] = sql_build_type(build, args[i]);
     if (sql_aggregate_exists(name)) {
         return build_aggregate(build, name, args, types, arg_count, options, position, out, error);
     }

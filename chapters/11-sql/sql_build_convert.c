@@ -15,6 +15,13 @@ struct sql_expr *sql_build_node(struct sql_build *build, enum sql_expr_kind kind
     return expr;
 }
 
+enum sql_type sql_build_type(const struct sql_build *build, struct sql_expr *arg) {
+    if (arg->kind == SQL_EXPR_PARAM && arg->type == SQL_UNKNOWN) {
+        arg->type = build->param_types[arg->param];
+    }
+    return arg->type;
+}
+
 /* ---- unknown becomes known ------------------------------------------------------------------ */
 
 static enum status settle_literal(struct sql_build *build, struct sql_expr *arg,
@@ -69,7 +76,7 @@ enum status sql_build_coerce(struct sql_build *build, struct sql_expr *arg, stru
     bool explicit_cast = context == SQL_CAST_EXPLICIT;
     *out = arg;
     if (type.type >= SQL_TYPE_COUNT) return STATUS_OK; /* a pseudo type takes all */
-    if (arg->type == SQL_UNKNOWN && type.type != SQL_UNKNOWN) {
+    if (sql_build_type(build, arg) == SQL_UNKNOWN && type.type != SQL_UNKNOWN) {
         if (arg->kind == SQL_EXPR_CONST) {
             return settle_literal(build, arg, type, explicit_cast, out, error);
         }
@@ -152,7 +159,7 @@ enum status sql_build_common(struct sql_build *build, struct sql_expr **args, ui
     enum sql_type *types = ARENA_ARRAY(build->arena, enum sql_type, count);
     uint32_t which = 0;
     for (uint32_t i = 0; i < count; i++)
-        types[i] = args[i]->type;
+        types[i] = sql_build_type(build, args[i]);
     enum status status = sql_resolve_common_type(types, count, what, &out->type, &which, error);
     if (status != STATUS_OK) {
         sql_error_locate(error, args[which]->position);

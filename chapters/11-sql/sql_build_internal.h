@@ -11,4 +11,7 @@ struct sql_expr *sql_build_node(struct sql_build *build, enum sql_expr_kind kind
 enum status sql_build_implicit(struct sql_build *build, struct sql_expr *arg, enum sql_type type,
                                struct sql_expr **out, struct sql_error *error) MUST_CHECK;
 
+/* The type of an argument. A parameter may have got one since the node was made. */
+enum sql_type sql_build_type(const struct sql_build *build, struct sql_expr *arg);
+
 #endif

@@ -95,7 +95,7 @@ enum status sql_build_in(struct sql_build *build, struct sql_expr *value, struct
     expr->args[0] = value;
     memcpy(expr->args + 1, items, count * sizeof *items);
     for (uint32_t i = 0; i <= count; i++)
-        types[i] = expr->args[i]->type;
+        types[i] = sql_build_type(build, expr->args[i]);
     if (count == 1 ||
         sql_resolve_common_type(types, count + 1, "IN", &common, NULL, &ignored) != STATUS_OK) {
         return in_as_comparisons(build, value, items, count, negated, position, out, error);

@@ -387,6 +387,7 @@ FUNCTION(ascii) {
     if (text.len == 0) return STATUS_OK;
     size_t len = sql_utf8_offset(text, 1);
     static const uint8_t lead_mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    if (len >= sizeof lead_mask) len = sizeof lead_mask - 1; /* only in malformed text */
     out->integer = text.data[0] & lead_mask[len];
     for (size_t i = 1; i < len; i++)
         out->integer = out->integer << 6 | (text.data[i] & 0x3F);
