@@ -339,6 +339,74 @@ TEST("3.2", 2, missing_segment_and_damaged_segment_header_are_corruption) {
     teardown(&f);
 }
 
+/* Writes a batch with one record by hand, as a crash could have left it. */
+static uint64_t craft_batch(const struct fixture *f, uint64_t offset, uint64_t sequence,
+                            uint64_t synced, const char *payload) {
+    char path[600];
+    uint8_t header[WAL_SEGMENT_HEADER_BYTES];
+    struct wal_segment_header segment;
+    segment_path(f, 0, path);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(1, fread(header, sizeof(header), 1, file));
+    assert_true(wal_segment_header_decode(header, &segment));
+    struct buf batch = BUF_INIT;
+    size_t len = strlen(payload);
+    buf_append_zeros(&batch, WAL_BATCH_HEADER_BYTES + WAL_RECORD_HEADER_BYTES);
+    buf_append_string(&batch, payload);
+    wal_record_seal(batch.data + WAL_BATCH_HEADER_BYTES, 1, len, offset + WAL_BATCH_HEADER_BYTES);
+    wal_batch_seal(
+        batch.data, segment.salt, offset,
+        &(struct wal_batch_header){.sequence = sequence,
+                                   .synced = synced,
+                                   .body_bytes = (uint32_t)(batch.len - WAL_BATCH_HEADER_BYTES)});
+    fseek(file, (long)offset, SEEK_SET);
+    assert_int_equal(1, fwrite(batch.data, batch.len, 1, file));
+    fclose(file);
+    uint64_t end = wal_align(offset + batch.len);
+    buf_deinit(&batch);
+    return end;
+}
+
+/* A log whose first batch, number 1, is synced; returns where the next one goes. */
+static uint64_t one_batch(struct fixture *f) {
+    assert_ok(open_wal(f), &f->error);
+    append(f, "first");
+    sync_log(f);
+    uint64_t end = wal_end(f->wal);
+    wal_close(f->wal);
+    f->wal = NULL;
+    return end;
+}
+
+TEST("3.1", 4, batch_that_does_not_follow_on_is_not_replayed) {
+    struct fixture f;
+    setup(&f);
+    uint64_t end = one_batch(&f);
+    craft_batch(&f, end, 3, end, "number 2 is missing");
+    assert_ok(open_wal(&f), &f.error);
+    assert_int_equal(1, f.count);
+    assert_slice_equal(slice_of_string("first"), buf_slice(&f.last));
+    teardown(&f);
+}
+
+TEST("3.1", 4, batch_behind_a_torn_one_does_not_come_back_to_life) {
+    struct fixture f;
+    setup(&f);
+    uint64_t end = one_batch(&f);
+    uint64_t third = craft_batch(&f, end, 2, end, "torn");
+    craft_batch(&f, third, 3, end, "intact");
+    flip_byte(&f, 0, end + WAL_BATCH_HEADER_BYTES + WAL_RECORD_HEADER_BYTES);
+    assert_ok(open_wal(&f), &f.error);
+    assert_int_equal(1, f.count);
+    append(&f, "last"); /* as long as the torn one: what stood behind it would follow on */
+    sync_log(&f);
+    reopen(&f);
+    assert_int_equal(2, f.count);
+    assert_slice_equal(slice_of_string("last"), buf_slice(&f.last));
+    teardown(&f);
+}
+
 TEST("3.3", 3, marker_turns_damage_in_the_last_batch_from_a_torn_tail_into_corruption) {
     struct fixture f;
     setup(&f);

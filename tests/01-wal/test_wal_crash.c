@@ -160,6 +160,24 @@ TEST("5.2", 4, second_crash_during_recovery_keeps_what_was_acknowledged) {
     crash_everywhere(LOSE_SOME, 20, true);
 }
 
+TEST("5.2", 1, what_was_replayed_after_a_kill_survives_a_power_failure_right_after) {
+    struct world world;
+    world_init(&world, harness_tmpdir(), 1);
+    assert_ok(open_world(&world), &world.error);
+    env_fault_arm(world.env, FAULT_SYNC_ERROR, 0); /* written, never synced */
+    workload(&world, 1);
+    wal_close(world.wal);
+    env_fault_power_loss(world.env, LOSE_NONE);
+    assert_ok(open_world(&world), &world.error);
+    assert_int_equal(1, world.replayed);
+    wal_close(world.wal);
+    env_fault_power_loss(world.env, LOSE_ALL_UNSYNCED);
+    assert_ok(open_world(&world), &world.error);
+    assert_int_equal(1, world.replayed);
+    wal_close(world.wal);
+    world_deinit(&world);
+}
+
 TEST("5.3", 5, failed_sync_is_fatal_and_never_retried) {
     struct world world;
     world_init(&world, harness_tmpdir(), 1);
