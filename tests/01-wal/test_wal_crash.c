@@ -164,10 +164,12 @@ TEST("5.2", 1, what_was_replayed_after_a_kill_survives_a_power_failure_right_aft
     struct world world;
     world_init(&world, harness_tmpdir(), 1);
     assert_ok(open_world(&world), &world.error);
-    env_fault_arm(world.env, FAULT_SYNC_ERROR, 0); /* written, never synced */
+    /* The batch is written, the process ends at the sync. */
+    env_fault_arm(world.env, FAULT_CRASH, env_fault_operations(world.env) + 1);
     workload(&world, 1);
+    assert_true(env_fault_died(world.env));
     wal_close(world.wal);
-    env_fault_power_loss(world.env, LOSE_NONE);
+    env_fault_clear(world.env);
     assert_ok(open_world(&world), &world.error);
     assert_int_equal(1, world.replayed);
     wal_close(world.wal);
