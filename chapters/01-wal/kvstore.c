@@ -23,6 +23,7 @@ struct kvstore {
     size_t memory_limit_bytes;
     uint64_t snapshot_log_bytes;
     uint64_t snapshot_position; /* the log is replayed from here */
+    uint64_t log_bytes;         /* of the records above it */
     struct memtable *table;
     struct wal *wal;
     struct buf record;
@@ -51,7 +52,9 @@ static enum status log_write_of(struct kvstore *store, struct slice key, const s
         write.value = (ProtobufCBinaryData){value->len, (uint8_t *)(uintptr_t)value->data};
     buf_clear(&store->record);
     kv_write__pack(&write, buf_extend(&store->record, kv_write__get_packed_size(&write)));
-    return wal_append(store->wal, RECORD_KV_WRITE, buf_slice(&store->record), NULL, error);
+    TRY(wal_append(store->wal, RECORD_KV_WRITE, buf_slice(&store->record), NULL, error));
+    store->log_bytes += store->record.len;
+    return STATUS_OK;
 }
 
 static void apply(struct kvstore *store, struct slice key, const struct slice *value) {
@@ -106,17 +109,14 @@ void kvstore_scan(const struct kvstore *store, struct slice start, struct slice 
 
 size_t kvstore_count(const struct kvstore *store) { return memtable_count(store->table); }
 
-uint64_t kvstore_log_bytes(const struct kvstore *store) {
-    uint64_t end = wal_end(store->wal);
-    return end > store->snapshot_position ? end - store->snapshot_position : 0;
-}
+uint64_t kvstore_log_bytes(const struct kvstore *store) { return store->log_bytes; }
 
 /* ---- durability ----------------------------------------------------------------------------- */
 
 enum status kvstore_commit(struct kvstore *store, struct error *error) {
     TRY(wal_sync_blocking(store->wal, error));
-    return kvstore_log_bytes(store) < store->snapshot_log_bytes ? STATUS_OK
-                                                                : kvstore_snapshot(store, error);
+    return store->log_bytes < store->snapshot_log_bytes ? STATUS_OK
+                                                        : kvstore_snapshot(store, error);
 }
 
 static void finish_commits(void *arg, uint64_t synced) {
@@ -166,6 +166,7 @@ enum status kvstore_snapshot(struct kvstore *store, struct error *error) {
     uint64_t position = wal_end(store->wal);
     TRY(write_snapshot(store, position, error));
     store->snapshot_position = position;
+    store->log_bytes = 0;
     TRY(wal_roll(store->wal, error));
     TRY(wal_sync_blocking(store->wal, error));
     wal_truncate_before(store->wal, position);
@@ -193,6 +194,7 @@ static enum status replay_record(void *arg, uint64_t position, uint8_t type, str
     struct slice value = slice_of(write->value.data, write->value.len);
     apply(store, slice_of(write->key.data, write->key.len), write->deleted ? NULL : &value);
     kv_write__free_unpacked(write, NULL);
+    store->log_bytes += payload.len;
     return STATUS_OK;
 }
 

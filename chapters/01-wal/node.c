@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
     struct env *env = env_uv_new(&log);
     int exit_status = 1;
     if (kvstore_open(env, &options, &store, &error) == STATUS_OK) {
-        log_info(&log, "node", "open data=%s keys=%zu replayed_bytes=%llu", options.dir,
+        log_info(env_log(env), "node", "open data=%s keys=%zu replayed_bytes=%llu", options.dir,
                  kvstore_count(store), (unsigned long long)kvstore_log_bytes(store));
         exit_status = prompt_run(&(struct prompt_store){.arg = store,
                                                         .name = "wal",
@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
                                                         .save = save});
         kvstore_close(store);
     } else {
-        log_error(&log, "node", "cannot open the store: %s", error.message);
+        log_error(env_log(env), "node", "cannot open the store: %s", error.message);
     }
     env_uv_free(env);
     return exit_status;

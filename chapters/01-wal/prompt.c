@@ -214,21 +214,21 @@ static char *show_prompt(EditLine *editor) {
 
 static void run_terminal(struct prompt *prompt) {
     EditLine *editor = el_init("cairn", stdin, stdout, stderr);
-    History *history = history_init();
+    History *lines = history_init();
     HistEvent event;
-    history(history, &event, H_SETSIZE, HISTORY_LINES);
+    history(lines, &event, H_SETSIZE, HISTORY_LINES);
     el_set(editor, EL_CLIENTDATA, prompt);
     el_set(editor, EL_PROMPT, show_prompt);
     el_set(editor, EL_EDITOR, "emacs");
-    el_set(editor, EL_HIST, history, history);
+    el_set(editor, EL_HIST, history, lines);
     int len;
     while (!prompt->quit && !prompt->broken) {
         const char *line = el_gets(editor, &len);
         if (line == NULL || len <= 0) break;
-        if (len > 1) history(history, &event, H_ENTER, line);
+        if (len > 1) history(lines, &event, H_ENTER, line);
         run_line(prompt, line);
     }
-    history_end(history);
+    history_end(lines);
     el_end(editor);
 }
 

@@ -30,6 +30,7 @@ struct snapshot_writer {
     struct buf block; /* header, then entries */
     void (*done)(void *arg, enum status status, const struct error *error);
     void *arg;
+    bool cancelled;
     enum status status;
     struct error error;
     struct env_work work;
@@ -150,15 +151,17 @@ enum status snapshot_writer_commit(struct snapshot_writer *writer, struct error 
 
 /* ---- commit in the background --------------------------------------------------------------- */
 
+/* A cancelled writer leaves its temporary file to whoever writes the next one under the same name. */
 static void report(struct snapshot_writer *writer) {
-    if (writer->status == STATUS_OK || writer->file == NULL) {
-        writer->done(writer->arg, writer->status, &writer->error);
-        writer_free(writer);
-    } else {
-        writer->done(writer->arg, writer->status, &writer->error);
+    bool incomplete = writer->status != STATUS_OK && writer->file != NULL;
+    if (!writer->cancelled) writer->done(writer->arg, writer->status, &writer->error);
+    if (incomplete && !writer->cancelled)
         snapshot_writer_abandon(writer);
-    }
+    else
+        writer_free(writer);
 }
+
+void snapshot_writer_cancel(struct snapshot_writer *writer) { writer->cancelled = true; }
 
 static void run_dir_sync(void *arg) {
     struct snapshot_writer *writer = arg;
@@ -174,8 +177,9 @@ static void run_sync(void *arg) {
 
 static void file_synced(void *arg) {
     struct snapshot_writer *writer = arg;
-    if (writer->status == STATUS_OK) writer->status = give_name(writer, &writer->error);
-    if (writer->status != STATUS_OK) {
+    if (writer->status == STATUS_OK && !writer->cancelled)
+        writer->status = give_name(writer, &writer->error);
+    if (writer->status != STATUS_OK || writer->cancelled) {
         report(writer);
         return;
     }

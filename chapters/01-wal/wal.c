@@ -438,7 +438,7 @@ void wal_release(struct wal *wal) {
 void wal_close(struct wal *wal) {
     if (wal == NULL) return;
     wal->closed = true;
-    wal->preparation.cancelled = true;
+    wal->preparation.detached = true;
     if (wal->options.on_loop) {
         env_turn_hook_remove(wal->env, &wal->hook);
         env_timer_stop(&wal->marker_timer);

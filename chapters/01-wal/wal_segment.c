@@ -162,7 +162,10 @@ static void prepare_next_chunk(struct wal_preparation *preparation);
 static void preparation_end(struct wal_preparation *preparation, enum status status) {
     preparation->running = false;
     if (status != STATUS_OK && preparation->segment != NULL) {
-        abandon(preparation->env, preparation->segment);
+        if (preparation->detached)
+            wal_segment_close(preparation->segment);
+        else
+            abandon(preparation->env, preparation->segment);
         preparation->segment = NULL;
     }
     preparation->done(preparation->arg, status, &preparation->error);
@@ -186,7 +189,7 @@ static void dir_synced(void *arg) {
 
 static void chunk_synced(void *arg) {
     struct wal_preparation *preparation = arg;
-    if (preparation->status == STATUS_OK && preparation->cancelled)
+    if (preparation->status == STATUS_OK && (preparation->cancelled || preparation->detached))
         preparation->status =
             error_set(&preparation->error, STATUS_CANCELLED, "the segment is not needed");
     if (preparation->status != STATUS_OK) {

@@ -47,6 +47,8 @@ struct wal_preparation {
     bool running;
     bool named;     /* renamed; only the directory's sync is outstanding */
     bool cancelled; /* not wanted any more: ends with CANCELLED and leaves no file */
+    bool detached;  /* the log is closed: ends with CANCELLED and touches no file, which may be the
+                       next owner's by now */
     enum status status;
     struct error error;
     struct env_work work;

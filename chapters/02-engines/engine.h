@@ -34,6 +34,7 @@ struct engine_options {
     bool own_log;              /* durability mode, invariant 2; fixed when the store is created */
     size_t write_buffer_bytes; /* rocksdb: memtable; 0: 32 MiB */
     size_t cache_bytes;        /* rocksdb: block cache; 0: 64 MiB */
+    size_t log_segment_bytes;  /* mem: of its own log; 0: the log's default */
     size_t memory_limit_bytes; /* mem: above it writes are BUSY; 0: 1 GiB */
     /* mem: this percentage of ENGINE_NO_WAIT reads says WOULD_BLOCK, so that simulation walks the
      * paths that a slow disk would; 0: none. */
@@ -46,8 +47,8 @@ enum engine_flags { ENGINE_NO_WAIT = 1 }; /* rather WOULD_BLOCK than wait for th
  * there are, for an unknown one; IN_USE; CORRUPT with file; IO; NO_SPACE. */
 enum status engine_open(struct env *env, const char *kind, const struct engine_options *options,
                         struct engine **out, struct error *error) MUST_CHECK;
-/* Iterators and snapshots must be gone. Neither flushes nor syncs. A flush under way ends on its own, holding
- * the directory's lock and its engine_flush_op until then; no callback follows. NULL is fine. */
+/* Iterators and snapshots must be gone. Neither flushes nor syncs. A flush under way does not report; one
+ * of RocksDB holds the directory's lock, and its engine_flush_op, until it ends. NULL is fine. */
 void engine_close(struct engine *engine);
 /* "mem, rocksdb": for usage lines. */
 const char *engine_kinds(void);

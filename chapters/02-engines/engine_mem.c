@@ -251,7 +251,9 @@ static uint64_t mem_size_estimate(struct engine *base, struct slice start, struc
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-void mem_free_closed(struct engine_mem *engine) {
+static void mem_close(struct engine *base) {
+    struct engine_mem *engine = mem_of(base);
+    mem_flush_give_up(engine);
     assert(engine->oldest == NULL);
     wal_close(engine->wal);
     memtable_free(engine->table);
@@ -260,12 +262,6 @@ void mem_free_closed(struct engine_mem *engine) {
     if (engine->lock != NULL) dir_unlock(engine->lock);
     mem_free(engine->path);
     mem_free(engine);
-}
-
-static void mem_close(struct engine *base) {
-    struct engine_mem *engine = mem_of(base);
-    engine->closed = true;
-    if (!mem_flush_give_up(engine)) mem_free_closed(engine);
 }
 
 static enum status mem_open(struct env *env, const struct engine_options *options,

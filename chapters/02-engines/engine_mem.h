@@ -68,7 +68,6 @@ struct engine_mem {
     size_t revisit_goal;  /* up to here it is worth looking: a snapshot went after they came */
 
     struct mem_flush flush;
-    bool closed; /* freed when the flush under way has ended */
 };
 
 /* engine_mem.c */
@@ -82,7 +81,6 @@ void mem_apply(struct engine_mem *engine, struct slice encoded);
 /* A snapshot went, or the flushed one moved on: old versions may have become useless. They are dropped a
  * few at a time, by writes and releases to come. */
 void mem_collect_later(struct engine_mem *engine);
-void mem_free_closed(struct engine_mem *engine);
 struct engine_snapshot *mem_snapshot_new(struct engine *base);
 void mem_snapshot_release(struct engine *base, struct engine_snapshot *snapshot);
 
@@ -96,8 +94,8 @@ bool mem_get_at(const struct engine_mem *engine, struct slice key, uint64_t sequ
 /* engine_mem_flush.c */
 void mem_flush_start(struct engine *base, struct engine_flush_op *op);
 enum status mem_flush(struct engine *base, struct error *error);
-/* Gives up a flush under way; true if it must end on its own first (mem_free_closed follows). */
-bool mem_flush_give_up(struct engine_mem *engine);
+/* The engine closes: nothing is reported any more. */
+void mem_flush_give_up(struct engine_mem *engine);
 enum status mem_checkpoint(struct engine *base, const char *dir, struct error *error);
 /* Loads the flushed file and replays the log. */
 enum status mem_recover(struct engine_mem *engine, const struct engine_options *options,

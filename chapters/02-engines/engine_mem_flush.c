@@ -67,10 +67,7 @@ static void flush_ended(void *arg, enum status status, const struct error *error
     struct engine_mem *engine = arg;
     struct mem_flush *flush = &engine->flush;
     flush->running = flush->committing = false;
-    if (engine->closed) {
-        mem_free_closed(engine);
-        return;
-    }
+    flush->writer = NULL;
     if (status == STATUS_OK) adopt(engine, flush->sequence, flush->log_position);
     struct engine_flush_op *op = flush->first;
     flush->first = flush->last = NULL;
@@ -108,11 +105,9 @@ static void flush_slice(void *arg) {
     } else if (!ended) {
         env_timer_start(engine->env, &flush->timer, env_now_ns(engine->env));
     } else {
-        struct snapshot_writer *writer = flush->writer;
         end_reading(flush);
-        flush->writer = NULL;
         flush->committing = true;
-        snapshot_writer_commit_start(writer, flush_ended, engine);
+        snapshot_writer_commit_start(flush->writer, flush_ended, engine);
     }
 }
 
@@ -142,13 +137,15 @@ void mem_flush_start(struct engine *base, struct engine_flush_op *op) {
     if (!flush->running) begin_next(engine);
 }
 
-bool mem_flush_give_up(struct engine_mem *engine) {
+void mem_flush_give_up(struct engine_mem *engine) {
     struct mem_flush *flush = &engine->flush;
-    if (!flush->running || flush->committing) return flush->running;
-    env_timer_stop(&flush->timer);
-    end_reading(flush);
-    if (flush->writer != NULL) snapshot_writer_abandon(flush->writer);
-    return false;
+    if (flush->committing) {
+        snapshot_writer_cancel(flush->writer);
+    } else if (flush->running) {
+        env_timer_stop(&flush->timer);
+        end_reading(flush);
+        if (flush->writer != NULL) snapshot_writer_abandon(flush->writer);
+    }
 }
 
 /* Writes the map as it is now to `path`, waiting. */
@@ -225,8 +222,10 @@ static enum status open_log(struct loading *loading, const struct engine_options
     struct engine_mem *engine = loading->engine;
     char *dir = path_in(options->dir, "log");
     enum status status = STATUS_OK;
+    struct wal_options log_options = {.segment_bytes = options->log_segment_bytes};
     if (options->own_log)
-        status = wal_open(engine->env, dir, NULL, replay_batch, loading, &engine->wal, error);
+        status =
+            wal_open(engine->env, dir, &log_options, replay_batch, loading, &engine->wal, error);
     else if (env_file_exists(engine->env, dir))
         status =
             error_set(error, STATUS_INVALID,

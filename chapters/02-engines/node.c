@@ -76,7 +76,8 @@ int main(int argc, char **argv) {
     struct env *env = env_uv_new(&log);
     int exit_status = 1;
     if (engine_open(env, kind, &options, &engine, &error) == STATUS_OK) {
-        log_info(&log, "node", "open data=%s engine=%s", options.dir, engine_kind_of(engine));
+        log_info(env_log(env), "node", "open data=%s engine=%s", options.dir,
+                 engine_kind_of(engine));
         exit_status = prompt_run(&(struct prompt_store){.arg = engine,
                                                         .name = kind,
                                                         .put = put,
@@ -87,7 +88,7 @@ int main(int argc, char **argv) {
                                                         .save = save});
         engine_close(engine);
     } else {
-        log_error(&log, "node", "cannot open the store: %s", error.message);
+        log_error(env_log(env), "node", "cannot open the store: %s", error.message);
     }
     env_uv_free(env);
     return exit_status;

@@ -145,15 +145,15 @@ static void crash_everywhere(enum crash_loss loss, uint64_t groups, bool twice) 
 }
 
 TEST("5.1", 1, crash_at_every_operation_that_loses_all_unsynced_keeps_what_was_acknowledged) {
-    crash_everywhere(LOSE_ALL_UNSYNCED, 40, false);
+    crash_everywhere(LOSE_ALL_UNSYNCED, 30, false);
 }
 
 TEST("5.1", 1, crash_at_every_operation_that_tears_writes_keeps_what_was_acknowledged) {
-    crash_everywhere(LOSE_SOME, 40, false);
+    crash_everywhere(LOSE_SOME, 30, false);
 }
 
 TEST("5.1", 1, kill_at_every_operation_keeps_what_was_acknowledged) {
-    crash_everywhere(LOSE_NONE, 40, false);
+    crash_everywhere(LOSE_NONE, 30, false);
 }
 
 TEST("5.2", 4, second_crash_during_recovery_keeps_what_was_acknowledged) {
