@@ -241,8 +241,11 @@ lint: $(foreach l,$(LAYERS),$(GEN_H.$(l))) $(B)/compile_commands.json
 	@CC="$(CC)" sh tests/lint/deps.sh install tests/lint/deps
 	@CC="$(CC)" CPPFLAGS="$(call upto,PKG_CFLAGS,$(TOP)) $(PKG_CFLAGS.tests)" python3 tests/lint/lint.py
 
+# FILES="a.c b.h": only those.
+FILES ?= $(wildcard lib/*.[ch] chapters/*/*.[ch] final/*.[ch] final/*/*.[ch] tests/*/*.[ch])
 format:
-	@clang-format -i $(wildcard lib/*.[ch] chapters/*/*.[ch] final/*.[ch] final/*/*.[ch] tests/*/*.[ch])
+	@python3 tests/lint/wrap.py $(FILES)
+	@clang-format -i $(FILES)
 
 deps:
 	@CC="$(CC)" sh tests/lint/deps.sh install $(DEPS_FILES)
@@ -265,7 +268,7 @@ help:
 	'make coverage' 'every suite, then the lines that were run, per directory' \
 	'make bench' 'the benchmarks of final/bench' \
 	'make lint' 'format, clang-tidy, layers, names, banned calls, headers (LINT_TIDY=0: no clang-tidy)' \
-	'make format' 'rewrite every source with clang-format' \
+	'make format' 'clang-format every source (or FILES="...") and wrap wide comments' \
 	'make deps' 'install the libraries and tools that are missing' \
 	'make doctor' 'what is installed, compilers, cores, how fast the disk syncs' \
 	'make clean' 'remove build/' \
