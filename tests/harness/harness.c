@@ -205,8 +205,8 @@ static bool run_under_cmocka(const struct harness_test *test) {
     return failed == 0 && harness.report->returned;
 }
 
-/* A test that passed calls exit, where leaks are looked for and coverage is written. One that failed
- * left its memory behind, and that is not worth a report. */
+/* A test that passed calls exit, where leaks are looked for and coverage is written. One that
+ * failed left its memory behind, and that is not worth a report. */
 static void child_main(const struct harness_test *test, int output) {
     setpgid(0, 0);
     signal(SIGTERM, SIG_DFL);
