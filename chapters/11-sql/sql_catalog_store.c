@@ -46,20 +46,28 @@ static void entry_release(struct sql_catalog_entry *entry) {
     mem_free(entry);
 }
 
-static void pin(struct sql_catalog_view *view, struct sql_catalog_entry *entry) {
-    for (size_t i = 0; i < view->pinned_count; i++) {
-        if (view->pinned[i] == entry) return;
+static void pin(struct sql_catalog_pins *pins, struct sql_catalog_entry *entry) {
+    for (size_t i = 0; i < pins->count; i++) {
+        if (pins->entries[i] == entry) return;
     }
-    if (view->pinned_count == view->pinned_capacity) {
-        view->pinned_capacity = view->pinned_capacity == 0 ? 4 : view->pinned_capacity * 2;
-        view->pinned =
-            mem_realloc(view->pinned, view->pinned_capacity * sizeof(struct sql_catalog_entry *));
+    if (pins->count == pins->capacity) {
+        pins->capacity = pins->capacity == 0 ? 4 : pins->capacity * 2;
+        pins->entries =
+            mem_realloc(pins->entries, pins->capacity * sizeof(struct sql_catalog_entry *));
     }
-    view->pinned[view->pinned_count++] = entry;
+    pins->entries[pins->count++] = entry;
     entry->references++;
 }
 
-static bool copy_columns(const TableDescriptor *wire, struct arena *arena, struct sql_table *table) {
+void sql_catalog_pins_release(struct sql_catalog_pins *pins) {
+    for (size_t i = 0; i < pins->count; i++)
+        entry_release(pins->entries[i]);
+    mem_free(pins->entries);
+    *pins = (struct sql_catalog_pins){0};
+}
+
+static bool copy_columns(const TableDescriptor *wire, struct arena *arena,
+                         struct sql_table *table) {
     struct sql_table_column *columns = ARENA_ARRAY(arena, struct sql_table_column, wire->n_columns);
     for (size_t i = 0; i < wire->n_columns; i++) {
         const ColumnDescriptor *from = wire->columns[i];
@@ -94,7 +102,8 @@ static bool copy_table(const TableDescriptor *wire, struct arena *arena, struct 
     return true;
 }
 
-static enum status decode_entry(struct slice bytes, struct sql_catalog_entry **out, struct sql_error *error) {
+static enum status decode_entry(struct slice bytes, struct sql_catalog_entry **out,
+                                struct sql_error *error) {
     TableDescriptor *wire = table_descriptor__unpack(NULL, bytes.len, bytes.data);
     struct sql_catalog_entry *entry = MEM_NEW(struct sql_catalog_entry);
     entry->references = 1;
@@ -123,7 +132,8 @@ static void encode_table(const struct sql_table *table, uint64_t id, struct buf 
         columns[i].not_null = from->not_null;
         columns[i].hidden = from->hidden;
         columns[i].has_default = from->default_text != NULL;
-        if (from->default_text != NULL) columns[i].default_text = (char *)(uintptr_t)from->default_text;
+        if (from->default_text != NULL)
+            columns[i].default_text = (char *)(uintptr_t)from->default_text;
         pointers[i] = &columns[i];
     }
     TableDescriptor wire = TABLE_DESCRIPTOR__INIT;
@@ -163,9 +173,11 @@ void sql_catalog_cache_free(struct sql_catalog_cache *cache) {
     mem_free(cache);
 }
 
-static struct sql_catalog_entry *cache_find(const struct sql_catalog_cache *cache, const char *name) {
+static struct sql_catalog_entry *cache_find(const struct sql_catalog_cache *cache,
+                                            const char *name) {
     struct sql_catalog_entry *entry = cache->entries;
-    while (entry != NULL && strcmp(entry->table.name, name) != 0) entry = entry->next;
+    while (entry != NULL && strcmp(entry->table.name, name) != 0)
+        entry = entry->next;
     return entry;
 }
 
@@ -183,8 +195,8 @@ void sql_catalog_view_init(struct sql_catalog_view *view, struct sql_catalog_cac
     *view = (struct sql_catalog_view){.cache = cache};
 }
 
-static enum status read_number(struct txn *txn, uint64_t kind, unsigned flags, uint64_t absent, uint64_t *out,
-                               struct sql_error *error) {
+static enum status read_number(struct txn *txn, uint64_t kind, unsigned flags, uint64_t absent,
+                               uint64_t *out, struct sql_error *error) {
     struct buf key = BUF_INIT;
     struct buf value = BUF_INIT;
     struct error lower;
@@ -204,7 +216,8 @@ static enum status read_number(struct txn *txn, uint64_t kind, unsigned flags, u
     return status;
 }
 
-static enum status write_number(struct txn *txn, uint64_t kind, uint64_t value, struct sql_error *error) {
+static enum status write_number(struct txn *txn, uint64_t kind, uint64_t value,
+                                struct sql_error *error) {
     struct buf key = BUF_INIT;
     struct buf bytes = BUF_INIT;
     struct error lower;
@@ -237,27 +250,16 @@ void sql_catalog_view_begin(struct sql_catalog_view *view, struct txn *txn, bool
     view->version = view->cache->version;
 }
 
-void sql_catalog_view_end(struct sql_catalog_view *view) {
-    view->txn = NULL;
-    view->version = 0;
-}
-
-void sql_catalog_view_release(struct sql_catalog_view *view) {
-    for (size_t i = 0; i < view->pinned_count; i++) entry_release(view->pinned[i]);
-    mem_free(view->pinned);
-    view->pinned = NULL;
-    view->pinned_count = view->pinned_capacity = 0;
-}
-
-enum status sql_catalog_view_version(struct sql_catalog_view *view, uint64_t *version, struct sql_error *error) {
+enum status sql_catalog_view_version(struct sql_catalog_view *view, uint64_t *version,
+                                     struct sql_error *error) {
     if (view->version == 0) TRY(read_version(view, error));
     *version = view->version;
     return STATUS_OK;
 }
 
 /* From the table's own row. NOT_FOUND leaves `error` alone. */
-static enum status read_entry(struct sql_catalog_view *view, const char *name, struct sql_catalog_entry **out,
-                              struct sql_error *error) {
+static enum status read_entry(struct sql_catalog_view *view, const char *name,
+                              struct sql_catalog_entry **out, struct sql_error *error) {
     struct buf key = BUF_INIT;
     struct buf value = BUF_INIT;
     struct error lower;
@@ -277,8 +279,8 @@ static bool cache_serves(const struct sql_catalog_view *view) {
     return !view->changed && view->version != 0 && view->version == view->cache->version;
 }
 
-enum status sql_catalog_view_find(void *context, const char *schema, const char *name, const struct sql_table **out,
-                                  struct sql_error *error) {
+enum status sql_catalog_view_find(void *context, const char *schema, const char *name,
+                                  const struct sql_table **out, struct sql_error *error) {
     struct sql_catalog_view *view = context;
     uint64_t version;
     if (schema != NULL && strcmp(schema, "public") != 0) return STATUS_NOT_FOUND;
@@ -293,10 +295,10 @@ enum status sql_catalog_view_find(void *context, const char *schema, const char 
             view->cache->entries = entry;
             entry->references++;
         }
-        pin(view, entry);
+        pin(view->pins, entry);
         entry_release(entry);
     } else {
-        pin(view, entry);
+        pin(view->pins, entry);
     }
     *out = &entry->table;
     return STATUS_OK;
@@ -342,8 +344,8 @@ enum status sql_catalog_drop_table(struct sql_catalog_view *view, const struct s
 }
 
 /* The names of one page of descriptors' keys. */
-static void take_names(const struct txn_row *rows, size_t count, size_t prefix_len, struct arena *arena, struct buf *out,
-                       size_t *total) {
+static void take_names(const struct txn_row *rows, size_t count, size_t prefix_len,
+                       struct arena *arena, struct buf *out, size_t *total) {
     for (size_t i = 0; i < count; i++) {
         struct buf name = BUF_INIT;
         struct reader reader = reader_of(slice_from(rows[i].key, prefix_len));
@@ -355,8 +357,8 @@ static void take_names(const struct txn_row *rows, size_t count, size_t prefix_l
     }
 }
 
-enum status sql_catalog_list_tables(struct sql_catalog_view *view, struct arena *arena, const char ***names,
-                                    size_t *count, struct sql_error *error) {
+enum status sql_catalog_list_tables(struct sql_catalog_view *view, struct arena *arena,
+                                    const char ***names, size_t *count, struct sql_error *error) {
     struct buf start = BUF_INIT;
     struct buf end = BUF_INIT;
     struct buf pointers = BUF_INIT;

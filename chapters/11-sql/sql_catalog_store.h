@@ -30,26 +30,31 @@ void sql_catalog_cache_free(struct sql_catalog_cache *cache);
 
 /* ---- the catalog as one transaction sees it ------------------------------------------------------ */
 
-/* Embedded in its owner. Descriptors that it handed out live until sql_catalog_view_release. */
+/* Keeps descriptors alive, for as long as a plan needs them. Embedded in its owner; zero-filled is
+ * empty. */
+struct sql_catalog_pins {
+    struct sql_catalog_entry **entries;
+    size_t count, capacity;
+};
+void sql_catalog_pins_release(struct sql_catalog_pins *pins);
+
+/* Embedded in its owner. */
 struct sql_catalog_view {
     struct sql_catalog_cache *cache;
     struct txn *txn;
-    struct sql_catalog_entry **pinned;
-    size_t pinned_count, pinned_capacity;
-    uint64_t version;   /* 0: not known yet */
-    bool trusted;       /* taken from the cache; the commit will check it */
-    bool changed;       /* this transaction has changed the catalog: the cache is bypassed */
+    struct sql_catalog_pins *pins; /* of whoever looks: set before a find */
+    uint64_t version;              /* 0: not known yet */
+    bool trusted; /* taken from the cache; the transaction's first read, or its commit, checks it */
+    bool changed; /* this transaction has changed the catalog: the cache is bypassed */
 };
 
 void sql_catalog_view_init(struct sql_catalog_view *view, struct sql_catalog_cache *cache);
-/* Begins to look through `txn`. trust: use the cache without asking, and make the commit check it. */
+/* Begins to look through `txn`, which has not read yet. trust: use the cache without asking, and make
+ * the transaction fail with CONFLICT if the cache is out of date. */
 void sql_catalog_view_begin(struct sql_catalog_view *view, struct txn *txn, bool trust);
-/* Forgets the transaction, keeps what is pinned. */
-void sql_catalog_view_end(struct sql_catalog_view *view);
-void sql_catalog_view_release(struct sql_catalog_view *view);
 /* Fit for struct sql_catalog: context is the view. */
-enum status sql_catalog_view_find(void *context, const char *schema, const char *name, const struct sql_table **out,
-                                  struct sql_error *error);
+enum status sql_catalog_view_find(void *context, const char *schema, const char *name,
+                                  const struct sql_table **out, struct sql_error *error);
 /* The version this transaction sees (reads it if need be); a plan made under another one must be made again. */
 enum status sql_catalog_view_version(struct sql_catalog_view *view, uint64_t *version,
                                      struct sql_error *error) MUST_CHECK;
@@ -64,8 +69,9 @@ enum status sql_catalog_create_table(struct sql_catalog_view *view, const struct
 enum status sql_catalog_drop_table(struct sql_catalog_view *view, const struct sql_table *table,
                                    struct sql_error *error) MUST_CHECK;
 /* Names of all tables in order, into the arena. */
-enum status sql_catalog_list_tables(struct sql_catalog_view *view, struct arena *arena, const char ***names,
-                                    size_t *count, struct sql_error *error) MUST_CHECK;
+enum status sql_catalog_list_tables(struct sql_catalog_view *view, struct arena *arena,
+                                    const char ***names, size_t *count,
+                                    struct sql_error *error) MUST_CHECK;
 /* The transaction that changed the catalog has committed: drop what the node cached. */
 void sql_catalog_cache_invalidate(struct sql_catalog_cache *cache);
 

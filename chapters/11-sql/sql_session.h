@@ -125,12 +125,12 @@ enum status sql_session_bind(struct sql_session *session, const char *name,
 struct sql_portal *sql_session_portal(struct sql_session *session, const char *name);
 const struct sql_prepared *sql_portal_prepared(const struct sql_portal *portal);
 
-/* Runs a portal or goes on with it: at most max_rows rows (0: all) to the sink. *suspended: more may follow;
- * otherwise tag (at least SQL_TAG_MAX bytes) is set. Outside a transaction a write commits before its tag, unless
- * more of the same pipeline is to come: see sql_session_sync. */
+/* Runs a portal or goes on with it: at most max_rows rows (0: all) to the sink. *suspended: more may
+ * follow; otherwise tag (at least SQL_TAG_MAX bytes) is set. last: Sync comes next; then, outside a
+ * transaction block, what the pipeline did is committed before the tag is given out. */
 enum { SQL_TAG_MAX = 64 };
-enum status sql_portal_execute(struct sql_portal *portal, uint64_t max_rows, bool *suspended,
-                               char *tag, struct sql_error *error) MUST_CHECK;
+enum status sql_portal_execute(struct sql_portal *portal, uint64_t max_rows, bool last,
+                               bool *suspended, char *tag, struct sql_error *error) MUST_CHECK;
 /* Sync: ends the implicit transaction of a pipeline (commits; its error is a statement's error), frees portals
  * unless a transaction block is open. */
 enum status sql_session_sync(struct sql_session *session, struct sql_error *error) MUST_CHECK;

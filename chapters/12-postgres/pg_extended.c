@@ -213,7 +213,7 @@ static bool on_execute(struct pg_connection *connection, struct slice body,
     bool suspended = false;
     char tag[SQL_TAG_MAX] = "";
     connection->formats = *find_formats(connection, text(execute.portal));
-    enum status status = sql_portal_execute(portal, max_rows, &suspended, tag, error);
+    enum status status = sql_portal_execute(portal, max_rows, true, &suspended, tag, error);
     connection->formats = NULL;
     if (status != STATUS_OK) return false;
     if (suspended)

@@ -1,0 +1,172 @@
+/* sql_session_internal.h - what the files of the session share. Not for other modules. */
+#ifndef CAIRN_SQL_SESSION_INTERNAL_H
+#define CAIRN_SQL_SESSION_INTERNAL_H
+
+#include "hlc.h"
+#include "prng.h"
+#include "sql_binder.h"
+#include "sql_catalog_store.h"
+#include "sql_planner.h"
+#include "sql_session.h"
+
+struct sql_server {
+    struct sql_server_options options;
+    struct sql_catalog_cache *catalog;
+    struct prng prng; /* backoff, and the low bits of row ids */
+    size_t sessions;
+    struct counter *statements, *errors, *retries;
+    struct histogram *latency_ns;
+};
+
+/* ---- prepared statements ------------------------------------------------------------------------ */
+
+struct sql_prepared {
+    struct sql_prepared *next;
+    unsigned references; /* the session's list, and portals */
+    char *name;
+    struct buf text;
+    struct arena syntax;                   /* the text's tree; outlives bindings */
+    const struct ast_statement *statement; /* NULL: the text holds none */
+    uint32_t *type_oids;                   /* as declared */
+    uint32_t type_count;
+    bool bound_once;
+
+    /* The binding, made again when the catalog has changed. */
+    struct arena arena;
+    struct sql_catalog_pins pins;
+    uint64_t catalog_version; /* 0: not bound, or bound to a catalog that is not committed */
+    struct sql_build build;
+    struct bound_statement *bound; /* of CREATE TABLE */
+    struct sql_plan *plan;         /* of what is planned */
+    struct sql_result_column *columns;
+    size_t column_count;
+};
+
+/* ---- portals ---------------------------------------------------------------------------------- */
+
+struct sql_portal {
+    struct sql_portal *next;
+    struct sql_session *session;
+    char *name;
+    struct sql_prepared *prepared;
+    struct arena values_arena;
+    struct sql_datum *values;
+    struct sql_run *run; /* under way, suspended; NULL otherwise */
+    uint64_t rows;       /* given out so far */
+    bool done;
+    char tag[SQL_TAG_MAX];
+};
+
+/* ---- the session ------------------------------------------------------------------------------ */
+
+enum transaction_state { TRANSACTION_IDLE, TRANSACTION_OPEN, TRANSACTION_FAILED };
+
+struct sql_setting_value {
+    struct sql_setting_value *next; /* custom settings only */
+    char *name;
+    char *value;
+};
+
+enum { SQL_SETTINGS_MAX = 32 };
+
+struct sql_session {
+    struct sql_server *server;
+    const struct sql_sink_ops *sink;
+    void *sink_arg;
+    char *user, *database;
+    char *settings
+        [SQL_SETTINGS_MAX]; /* by index into the table of sql_settings.c; NULL: the default */
+    struct sql_setting_value *custom;
+
+    enum transaction_state state;
+    struct txn *txn; /* open block, or the implicit transaction of a script or pipeline */
+    struct sql_catalog_view catalog;
+    unsigned statements_done; /* in this transaction */
+    bool gave_out;            /* something of this transaction has reached the sink */
+
+    struct sql_prepared *prepared;
+    struct sql_portal *portals;
+
+    struct request request; /* of the running statement */
+    struct cancel_token cancel;
+    struct env_timer timeout;
+    bool running, user_cancel, timed_out, disconnected;
+};
+
+/* sql_settings.c */
+void sql_settings_deinit(struct sql_session *session);
+void sql_settings_reset_all(struct sql_session *session);
+enum status sql_settings_reset(struct sql_session *session, const char *name,
+                               struct sql_error *error) MUST_CHECK;
+size_t sql_settings_count(void);
+const char *sql_settings_name(size_t i);
+/* 0: none. */
+uint64_t sql_settings_statement_timeout_ns(const struct sql_session *session);
+
+/* sql_prepare.c */
+/* Parses nothing: takes a statement that `syntax` holds already. */
+struct sql_prepared *sql_prepared_new(const char *name, const struct ast_statement *statement);
+void sql_prepared_release(struct sql_prepared *prepared);
+/* Binds and plans for the session's transaction, unless that has been done for this catalog. 0A000 when a client
+ * was told other columns before. */
+enum status sql_prepared_bind(struct sql_session *session, struct sql_prepared *prepared,
+                              struct sql_error *error) MUST_CHECK;
+
+/* sql_transaction.c */
+/* The session's transaction; begins one if there is none. */
+struct txn *sql_transaction(struct sql_session *session);
+enum status sql_transaction_commit(struct sql_session *session, const struct sql_table *table,
+                                   struct sql_error *error) MUST_CHECK;
+void sql_transaction_rollback(struct sql_session *session);
+/* A statement failed: the implicit transaction is gone, an open block is failed. */
+void sql_transaction_fail(struct sql_session *session);
+/* BEGIN, COMMIT, ROLLBACK, SET TRANSACTION. */
+enum status sql_transaction_command(struct sql_session *session,
+                                    const struct ast_statement *statement, char *tag,
+                                    struct sql_error *error) MUST_CHECK;
+bool sql_is_transaction_command(const struct ast_statement *statement);
+void sql_notice(struct sql_session *session, enum sql_notice_severity severity,
+                const char *sqlstate, const char *message);
+
+/* sql_statement.c: one statement, with its retries. */
+struct sql_execution_request {
+    struct sql_prepared *prepared;
+    const struct sql_datum *values;
+    bool describe;             /* tell the sink the columns */
+    bool last;                 /* outside a block: commit when it is done */
+    struct sql_portal *portal; /* NULL: all rows at once */
+    uint64_t max_rows;         /* 0: all */
+};
+enum status sql_statement_execute(struct sql_session *session,
+                                  const struct sql_execution_request *request, bool *suspended,
+                                  char *tag, struct sql_error *error) MUST_CHECK;
+/* Gives rows to the sink, and remembers that something was given out. */
+enum status sql_give_rows(struct sql_session *session, const struct sql_batch *batch,
+                          struct sql_error *error);
+
+/* sql_run.c: a plan under way. */
+struct sql_run;
+/* The plan's arena must outlive it; values too. */
+enum status sql_run_start(struct sql_session *session, const struct sql_prepared *prepared,
+                          const struct sql_datum *values, struct sql_run **out,
+                          struct sql_error *error) MUST_CHECK;
+/* The next rows (batch->selection.count 0: none are left). Valid until the next call. */
+enum status sql_run_next(struct sql_run *run, const struct sql_batch **batch,
+                         struct sql_error *error) MUST_CHECK;
+/* NULL is fine. */
+void sql_run_free(struct sql_run *run);
+
+/* sql_dml.c: INSERT, UPDATE, DELETE to the end. */
+enum status sql_dml_execute(struct sql_session *session, const struct sql_prepared *prepared,
+                            const struct sql_datum *values, uint64_t *rows,
+                            struct sql_error *error) MUST_CHECK;
+/* The error of a commit that met an existing key: 23505, with the key's values. */
+enum status sql_duplicate_key_error(const struct sql_table *table, struct slice key,
+                                    struct sql_error *error);
+
+/* sql_utility.c: everything that has no plan. */
+enum status sql_utility_execute(struct sql_session *session,
+                                const struct sql_execution_request *request, char *tag,
+                                struct sql_error *error) MUST_CHECK;
+
+#endif
