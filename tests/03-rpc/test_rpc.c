@@ -3,6 +3,8 @@
 #include "mem.h"
 #include "rpc_fixture.h"
 
+#include <stdio.h>
+
 #define HELLO SLICE_LITERAL("hello")
 
 static bool one_is_held(void *arg) { return ((struct fixture *)arg)->held_count > 0; }
@@ -398,7 +400,8 @@ TEST("2", 1, check_of_the_owner_may_refuse_and_sees_the_whole_handshake) {
     f.client_context.self.node_id = 7;
     f.client_context.self.instance_id = UINT64_C(0x1234567812345678);
     f.client_context.self.feature_level = 3;
-    strcpy(f.client_context.self.listen_address, "10.0.0.7:9001");
+    snprintf(f.client_context.self.listen_address, sizeof(f.client_context.self.listen_address),
+             "10.0.0.7:9001");
     struct rpc_client *client = fixture_client(&f, NULL);
     struct outcome outcome = {0};
     rpc_call(client, METHOD_ECHO, HELLO, NULL, outcome_record, &outcome);
