@@ -178,6 +178,17 @@ void co_cancel(struct co *co) {
 
 bool co_cancelled(const struct co *co) { return co->cancelled; }
 
+void co_finish(struct co *co) {
+    assert(running == NULL);
+    while (co->state != CO_DONE) {
+        env_unpost(co->pool->env, &co->resume);
+        co->cancelled = true;
+        co->cancel_pending = true;
+        co->state = CO_READY;
+        on_resume(co);
+    }
+}
+
 /* ---- time -------------------------------------------------------------------------------- */
 
 struct sleeper {

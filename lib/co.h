@@ -46,6 +46,10 @@ void co_wake(struct co *co);
 void co_cancel(struct co *co);
 bool co_cancelled(const struct co *co);
 
+/* From the loop, when what the coroutine serves is taken down at once: resumes it, with every await
+ * returning CANCELLED, until its function has returned. The function must end under that. */
+void co_finish(struct co *co);
+
 /* Lets others run; returns as co_await does. For long loops (1 ms or 256 rows). */
 enum status co_yield(void) MUST_CHECK;
 /* Suspends for a time. OK or CANCELLED. */

@@ -127,7 +127,7 @@ static void converse(struct pg_connection *connection) {
 
 void pg_connection_main(void *arg) {
     struct pg_connection *connection = arg;
-    bool started = pg_start(connection, pg_server_sql(connection->server));
+    bool started = pg_start(connection);
     env_timer_stop(&connection->startup_timer);
     if (started) converse(connection);
     if (connection->farewell.sqlstate[0]) pg_report_fatal(connection, &connection->farewell);

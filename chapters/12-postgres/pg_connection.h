@@ -42,6 +42,7 @@ struct pg_connection {
 
 /* ---- pg_server.c ---------------------------------------------------------------------------- */
 
+/* NULL: not attached yet. */
 struct sql_server *pg_server_sql(const struct pg_server *server);
 bool pg_server_full(const struct pg_server *server);
 /* The running statement of the connection that has this key, if there is one. */
@@ -73,7 +74,7 @@ void pg_trim(struct pg_connection *connection);
 /* ---- pg_startup.c --------------------------------------------------------------------------- */
 
 /* From the first byte to the first ReadyForQuery. False: the connection ends. */
-bool pg_start(struct pg_connection *connection, struct sql_server *sql);
+bool pg_start(struct pg_connection *connection);
 
 /* ---- pg_connection.c ------------------------------------------------------------------------ */
 

@@ -1,8 +1,6 @@
 /* pg_server.c - the connections of a node: accepting, counting, cancelling, ending them. */
 #include "pg_server.h"
 
-#include <assert.h>
-
 #include "mem.h"
 #include "pg_connection.h"
 
@@ -40,12 +38,7 @@ struct pg_server *pg_server_new(const struct pg_server_options *options) {
     return server;
 }
 
-void pg_server_free(struct pg_server *server) {
-    if (!server) return;
-    assert(server->connection_count == 0);
-    env_unpost(server->env, &server->shut_down);
-    mem_free(server);
-}
+void pg_server_attach(struct pg_server *server, struct sql_server *sql) { server->sql = sql; }
 
 /* ---- for connections ------------------------------------------------------------------------ */
 
@@ -138,6 +131,19 @@ void pg_server_accept(struct pg_server *server, struct stream *stream) {
     env_timer_init(&connection->startup_timer, on_startup_timeout, connection);
     env_timer_start(server->env, &connection->startup_timer,
                     env_now_ns(server->env) + server->startup_timeout_ns);
+}
+
+void pg_server_free(struct pg_server *server) {
+    if (!server) return;
+    server->shutting_down = true;
+    server->shut_down.callback = NULL;
+    while (server->connections) {
+        struct pg_connection *connection = server->connections;
+        end_connection(connection);
+        co_finish(connection->co);
+    }
+    env_unpost(server->env, &server->shut_down);
+    mem_free(server);
 }
 
 size_t pg_server_connections(const struct pg_server *server) { return server->connection_count; }

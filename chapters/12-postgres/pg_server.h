@@ -26,15 +26,20 @@ struct pg_server;
 struct pg_server_options {
     struct env *env;
     struct co_pool *coroutines;
-    struct sql_server *sql;
+    struct sql_server
+        *sql; /* NULL: clients are told that the node starts up, until pg_server_attach */
     struct metrics *metrics;
     size_t max_connections;      /* above it 53300; 0: 500 */
     uint64_t startup_timeout_ns; /* for the first messages; 0: 10 s */
 };
 
 struct pg_server *pg_server_new(const struct pg_server_options *options);
-/* Every connection must have ended: see pg_server_shutdown. */
+/* Ends every connection at once: when it returns, their coroutines are done and their sessions freed.
+ * Not on a coroutine. For a farewell to the clients: pg_server_shutdown first. */
 void pg_server_free(struct pg_server *server);
+
+/* From now on, clients are served. */
+void pg_server_attach(struct pg_server *server, struct sql_server *sql);
 
 /* Takes over a stream; input may be unread. */
 void pg_server_accept(struct pg_server *server, struct stream *stream);
@@ -43,7 +48,7 @@ struct port_protocol pg_server_protocol(struct pg_server *server);
 size_t pg_server_connections(const struct pg_server *server);
 
 /* Refuses new connections and ends the others: 57P01, running statements are cancelled. `done` runs
- * when the last one is gone, never inside the call. */
+ * when the last one is gone, never inside the call; NULL: nobody waits. */
 void pg_server_shutdown(struct pg_server *server, void (*done)(void *arg), void *arg);
 
 #endif

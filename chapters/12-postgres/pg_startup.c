@@ -159,6 +159,9 @@ static bool check_startup(struct pg_connection *connection, const struct pg_star
                strcmp(who->replication, "0") != 0) {
         (void)sql_error_set(error, SQLSTATE_FEATURE_NOT_SUPPORTED,
                             "replication connections are not supported");
+    } else if (!pg_server_sql(connection->server)) {
+        (void)sql_error_set(error, SQLSTATE_CANNOT_CONNECT_NOW,
+                            "the database system is starting up");
     } else if (pg_server_full(connection->server)) {
         (void)sql_error_set(error, SQLSTATE_TOO_MANY_CONNECTIONS,
                             "sorry, too many clients already");
@@ -168,15 +171,16 @@ static bool check_startup(struct pg_connection *connection, const struct pg_star
     return false;
 }
 
-static bool open_session(struct pg_connection *connection, struct sql_server *sql,
-                         const struct pg_startup *startup, struct sql_error *error) {
+static bool open_session(struct pg_connection *connection, const struct pg_startup *startup,
+                         struct sql_error *error) {
     struct introduction who;
     read_introduction(startup, &who);
     if (!check_startup(connection, startup, &who, error)) return false;
     if (startup->minor > 0 || who.unknown_count > 0)
         pg_put_negotiate_version(&connection->out, who.unknown, who.unknown_count);
     pg_put_authentication_ok(&connection->out);
-    connection->session = sql_session_new(sql, who.user, who.database, &pg_sink, connection);
+    connection->session = sql_session_new(pg_server_sql(connection->server), who.user, who.database,
+                                          &pg_sink, connection);
     if (apply_parameters(connection, startup, error) != STATUS_OK) return false;
     if (who.options && apply_options(connection, who.options, error) != STATUS_OK) return false;
     report_parameters(connection);
@@ -186,7 +190,7 @@ static bool open_session(struct pg_connection *connection, struct sql_server *sq
     return true;
 }
 
-bool pg_start(struct pg_connection *connection, struct sql_server *sql) {
+bool pg_start(struct pg_connection *connection) {
     bool asked_ssl = false;
     bool asked_gssenc = false;
     struct sql_error error;
@@ -201,7 +205,7 @@ bool pg_start(struct pg_connection *connection, struct sql_server *sql) {
             return false;
         }
         if (startup.kind == PG_STARTUP) {
-            if (open_session(connection, sql, &startup, &error)) return true;
+            if (open_session(connection, &startup, &error)) return true;
             break;
         }
         bool *asked = startup.kind == PG_SSL_REQUEST ? &asked_ssl : &asked_gssenc;

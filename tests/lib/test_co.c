@@ -88,6 +88,36 @@ TEST("1", 1, self_is_the_running_coroutine_and_null_on_the_loop) {
     finish();
 }
 
+/* ---- finish ------------------------------------------------------------------------------- */
+
+static void await_three_times(void *arg) {
+    int *cancelled = arg;
+    for (int i = 0; i < 3; i++)
+        *cancelled += co_await() == STATUS_CANCELLED;
+}
+
+static void stop_loop(void *arg) {
+    (void)arg;
+    env_stop(env);
+}
+
+TEST("1", 3, finish_returns_when_the_function_has_with_every_await_cancelled) {
+    start(2);
+    int waiting = 0, fresh = 0;
+    struct co *waiter, *unstarted;
+    assert_status(STATUS_OK, co_spawn(pool, await_three_times, &waiting, &waiter));
+    struct env_task stop = {.callback = stop_loop};
+    env_post(env, &stop);
+    env_run(env);
+    assert_status(STATUS_OK, co_spawn(pool, await_three_times, &fresh, &unstarted));
+    co_finish(waiter);
+    co_finish(unstarted);
+    assert_int_equal(3, waiting);
+    assert_int_equal(3, fresh);
+    assert_int_equal(0, co_pool_live(pool));
+    finish();
+}
+
 /* ---- wakes -------------------------------------------------------------------------------- */
 
 static void await_a_poke(void *arg) {

@@ -1,10 +1,10 @@
-/* pg_client.h - the client's half of PostgreSQL's protocol 3.0, as bytes: messages of the frontend
+/* pg_frontend.h - the client's half of PostgreSQL's protocol 3.0, as bytes: messages of the frontend
  * written, messages of the backend read.
  *
  * Pure, like pg_wire.h, whose mirror it is. For our own clients: the command line, benchmarks, tests,
  * and the clients inside a simulation. */
-#ifndef CAIRN_PG_CLIENT_H
-#define CAIRN_PG_CLIENT_H
+#ifndef CAIRN_PG_FRONTEND_H
+#define CAIRN_PG_FRONTEND_H
 
 #include "pg_wire.h"
 

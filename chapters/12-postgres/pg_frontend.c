@@ -1,5 +1,5 @@
-/* pg_client.c - the codec of pg_client.h. Must not know when a client says what. */
-#include "pg_client.h"
+/* pg_frontend.c - the codec of pg_frontend.h. Must not know when a client says what. */
+#include "pg_frontend.h"
 
 #include "codec.h"
 
