@@ -63,6 +63,8 @@ enum status pg_read_message(struct pg_connection *connection, struct pg_message 
                             struct sql_error *error) MUST_CHECK;
 /* Bytes received beyond the message in hand. */
 size_t pg_unread(const struct pg_connection *connection);
+/* A Sync has arrived behind the message in hand. Most drivers send it in one piece with Execute. */
+bool pg_sync_is_next(const struct pg_connection *connection);
 /* Hands connection->out to the stream; does not wait. */
 void pg_flush(struct pg_connection *connection);
 /* For producers of much output: hands over what has become much, and waits while the client does not

@@ -213,7 +213,8 @@ static bool on_execute(struct pg_connection *connection, struct slice body,
     bool suspended = false;
     char tag[SQL_TAG_MAX] = "";
     connection->formats = *find_formats(connection, text(execute.portal));
-    enum status status = sql_portal_execute(portal, max_rows, true, &suspended, tag, error);
+    bool last = pg_sync_is_next(connection);
+    enum status status = sql_portal_execute(portal, max_rows, last, &suspended, tag, error);
     connection->formats = NULL;
     if (status != STATUS_OK) return false;
     if (suspended)

@@ -70,6 +70,11 @@ size_t pg_unread(const struct pg_connection *connection) {
     return connection->stream ? stream_input(connection->stream).len : 0;
 }
 
+bool pg_sync_is_next(const struct pg_connection *connection) {
+    if (pg_unread(connection) == 0) return false;
+    return stream_input(connection->stream).data[0] == PG_SYNC;
+}
+
 /* Waits until more than `have` bytes are unread; they will have to grow to `need`. */
 static enum status await_input(struct pg_connection *connection, size_t have, size_t need) {
     pg_flush(connection);
