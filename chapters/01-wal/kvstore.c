@@ -1,5 +1,5 @@
-/* kvstore.c - memtable, log and snapshot put together. What lives here: the order in which they are written
- * and read back. What must not: the formats, which each of the three keeps to itself. */
+/* kvstore.c - memtable, log and snapshot put together. What lives here: the order in which they are
+ * written and read back. What must not: the formats, which each of the three keeps to itself. */
 #include "kvstore.h"
 
 #include <assert.h>
@@ -159,8 +159,8 @@ static enum status write_snapshot(struct kvstore *store, uint64_t position, stru
     return snapshot_writer_commit(writer, error);
 }
 
-/* The log is synced first: the position that the snapshot names must not be given out a second time. The new
- * segment lets the log be cut at once. */
+/* The log is synced first: the position that the snapshot names must not be given out a second
+ * time. The new segment lets the log be cut at once. */
 enum status kvstore_snapshot(struct kvstore *store, struct error *error) {
     TRY(wal_sync_blocking(store->wal, error));
     uint64_t position = wal_end(store->wal);

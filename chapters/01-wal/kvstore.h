@@ -1,5 +1,5 @@
-/* kvstore.h - a key-value store that survives a crash: the memtable holds the data, the log makes the
- * writes durable, a snapshot lets the log be cut.
+/* kvstore.h - a key-value store that survives a crash: the memtable holds the data, the log makes
+ * the writes durable, a snapshot lets the log be cut.
  *
  * A write goes to the log, then to the memtable (write-ahead: Mohan et al., "ARIES", 1992). Opening
  * reads the newest snapshot and replays the log from the position that it names.
@@ -41,16 +41,16 @@ enum status kvstore_delete(struct kvstore *store, struct slice key, struct error
 /* The value is valid until the next write. OK or NOT_FOUND. */
 enum status kvstore_get(const struct kvstore *store, struct slice key,
                         struct slice *value) MUST_CHECK;
-/* Calls `visit` for the keys in [start, end), in order, until it returns false; an empty end: to the
- * last. It must not write to the store. */
+/* Calls `visit` for the keys in [start, end), in order, until it returns false; an empty end: to
+ * the last. It must not write to the store. */
 void kvstore_scan(const struct kvstore *store, struct slice start, struct slice end,
                   bool (*visit)(void *arg, struct slice key, struct slice value), void *arg);
 
 /* Waits until every write so far is durable: one sync for all of them. */
 enum status kvstore_commit(struct kvstore *store, struct error *error) MUST_CHECK;
 
-/* The same without waiting, for a store on a loop. `done` runs when the sync has covered every write
- * before the call; many commits share one sync (group commit). Embedded in its owner. */
+/* The same without waiting, for a store on a loop. `done` runs when the sync has covered every
+ * write before the call; many commits share one sync (group commit). Embedded in its owner. */
 struct kvstore_commit_op {
     void (*done)(void *arg);
     void *arg;

@@ -1,5 +1,5 @@
-/* prompt.c - reading commands from a person or a pipe. What lives here: lines, words, and what is printed.
- * What must not: any store. */
+/* prompt.c - reading commands from a person or a pipe. What lives here: lines, words, and what is
+ * printed. What must not: any store. */
 #include "prompt.h"
 
 #include <histedit.h>

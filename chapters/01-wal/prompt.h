@@ -1,8 +1,8 @@
 /* prompt.h - the prompt of the first chapters: put, get, delete, scan on whatever stores bytes.
  *
- * On a terminal lines are edited and remembered (libedit); otherwise they are read as they come and no
- * prompt is shown, so that a script can drive a node. Words are separated by blanks; "..." holds blanks,
- * with \" \\ \n and \xNN inside. */
+ * On a terminal lines are edited and remembered (libedit); otherwise they are read as they come and
+ * no prompt is shown, so that a script can drive a node. Words are separated by blanks; "..." holds
+ * blanks, with \" \\ \n and \xNN inside. */
 #ifndef CAIRN_PROMPT_H
 #define CAIRN_PROMPT_H
 
@@ -17,7 +17,7 @@ struct prompt_store {
     enum status (*put)(void *arg, struct slice key, struct slice value, struct error *error);
     enum status (*get)(void *arg, struct slice key, struct buf *value, struct error *error);
     enum status (*delete_key)(void *arg, struct slice key, struct error *error);
-    /* Calls `visit` for [start, end) in order, until it returns false; an empty end: to the last. */
+    /* Calls `visit` for [start, end) in order until it returns false; an empty end: to the last. */
     enum status (*scan)(void *arg, struct slice start, struct slice end,
                         bool (*visit)(void *visit_arg, struct slice key, struct slice value),
                         void *visit_arg, struct error *error);
@@ -26,8 +26,8 @@ struct prompt_store {
     enum status (*save)(void *arg, struct error *error);
 };
 
-/* Runs until the end of the input or `quit`. Returns the exit status of the node: 0, or 1 if the store
- * failed in a way that it cannot go on from. */
+/* Runs until the end of the input or `quit`. Returns the exit status of the node: 0, or 1 if the
+ * store failed in a way that it cannot go on from. */
 int prompt_run(const struct prompt_store *store);
 
 /* Cuts a line into words, which live in `storage` (cleared). INVALID for an open quote, an unknown

@@ -1,5 +1,6 @@
-/* snapshot_file.c - writing and reading a map as one file. What lives here: the format and the order of
- * write, sync, rename, directory sync. What must not: what the map means, or when to write one. */
+/* snapshot_file.c - writing and reading a map as one file. What lives here: the format and the
+ * order of write, sync, rename, directory sync. What must not: what the map means, or when to write
+ * one. */
 #include "snapshot_file.h"
 
 #include <assert.h>
@@ -151,7 +152,7 @@ enum status snapshot_writer_commit(struct snapshot_writer *writer, struct error 
 
 /* ---- commit in the background --------------------------------------------------------------- */
 
-/* A cancelled writer leaves its temporary file to whoever writes the next one under the same name. */
+/* A cancelled writer leaves its temporary file to whoever writes the next under the same name. */
 static void report(struct snapshot_writer *writer) {
     bool incomplete = writer->status != STATUS_OK && writer->file != NULL;
     if (!writer->cancelled) writer->done(writer->arg, writer->status, &writer->error);

@@ -1,8 +1,8 @@
-/* snapshot_file.h - a whole ordered map in one checksummed file, that replaces its predecessor or leaves
- * it alone.
+/* snapshot_file.h - a whole ordered map in one checksummed file, that replaces its predecessor or
+ * leaves it alone.
  *
- * Written under a temporary name, synced, renamed, the directory synced: at every moment there is one
- * complete file. `mark` is a number of the owner's, for instance the log position from which to
+ * Written under a temporary name, synced, renamed, the directory synced: at every moment there is
+ * one complete file. `mark` is a number of the owner's, for instance the log position from which to
  * replay.
  *
  *   header: "CAIRNMAP", version, mark, checksum
@@ -28,8 +28,8 @@ void snapshot_writer_commit_start(struct snapshot_writer *writer,
                                   void (*done)(void *arg, enum status status,
                                                const struct error *error),
                                   void *arg);
-/* After commit_start: the owner goes away. `done` is not called, the file keeps its old content unless
- * the new one has its name already, and the writer frees itself. */
+/* After commit_start: the owner goes away. `done` is not called, the file keeps its old content
+ * unless the new one has its name already, and the writer frees itself. */
 void snapshot_writer_cancel(struct snapshot_writer *writer);
 /* Removes what was written and frees the writer. */
 void snapshot_writer_abandon(struct snapshot_writer *writer);

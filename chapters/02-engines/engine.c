@@ -1,5 +1,6 @@
-/* engine.c - the kinds of engine there are, and the thin calls through their tables. What lives here: what
- * is the same for every kind (choosing by name, clamping seeks to bounds). What must not: any kind. */
+/* engine.c - the kinds of engine there are, and the thin calls through their tables. What lives
+ * here: what is the same for every kind (choosing by name, clamping seeks to bounds). What must
+ * not: any kind. */
 #include <assert.h>
 
 #include "engine_impl.h"

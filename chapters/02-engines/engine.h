@@ -47,8 +47,9 @@ enum engine_flags { ENGINE_NO_WAIT = 1 }; /* rather WOULD_BLOCK than wait for th
  * there are, for an unknown one; IN_USE; CORRUPT with file; IO; NO_SPACE. */
 enum status engine_open(struct env *env, const char *kind, const struct engine_options *options,
                         struct engine **out, struct error *error) MUST_CHECK;
-/* Iterators and snapshots must be gone. Neither flushes nor syncs. A flush under way does not report; one
- * of RocksDB holds the directory's lock, and its engine_flush_op, until it ends. NULL is fine. */
+/* Iterators and snapshots must be gone. Neither flushes nor syncs. A flush under way does not
+ * report; one of RocksDB holds the directory's lock, and its engine_flush_op, until it ends. NULL
+ * is fine. */
 void engine_close(struct engine *engine);
 /* "mem, rocksdb": for usage lines. */
 const char *engine_kinds(void);
@@ -89,7 +90,8 @@ enum status engine_flush(struct engine *engine, struct error *error) MUST_CHECK;
 enum status engine_get(struct engine *engine, const struct engine_snapshot *snapshot,
                        struct slice key, unsigned flags, struct buf *out,
                        struct error *error) MUST_CHECK;
-/* Reads only what is flushed: what a crash at this moment would leave. UNSUPPORTED with its own log. */
+/* Reads only what is flushed: what a crash at this moment would leave. UNSUPPORTED with its own
+ * log. */
 enum status engine_persisted_get(struct engine *engine, struct slice key, struct buf *out,
                                  struct error *error) MUST_CHECK;
 

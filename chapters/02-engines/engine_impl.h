@@ -28,8 +28,8 @@ struct engine_ops {
     uint64_t (*size_estimate)(struct engine *engine, struct slice start, struct slice end);
 };
 
-/* Keys handed to seek and seek_for_prev lie inside the bounds; both ends of the bounds are handled by
- * engine.c, except that an iterator must not run beyond them. */
+/* Keys handed to seek and seek_for_prev lie inside the bounds; both ends of the bounds are handled
+ * by engine.c, except that an iterator must not run beyond them. */
 struct engine_iterator_ops {
     void (*free)(struct engine_iterator *it);
     void (*seek_first)(struct engine_iterator *it);

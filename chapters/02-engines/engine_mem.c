@@ -1,6 +1,6 @@
-/* engine_mem.c - the in-memory engine: versions of keys in a skip list. What lives here: writing, dropping
- * versions, snapshots, point reads, open and close. What must not: iterators and files, which have
- * their own. */
+/* engine_mem.c - the in-memory engine: versions of keys in a skip list. What lives here: writing,
+ * dropping versions, snapshots, point reads, open and close. What must not: iterators and files,
+ * which have their own. */
 #include "engine_mem.h"
 
 #include <assert.h>
@@ -38,7 +38,8 @@ enum write_kind mem_key_kind(struct slice internal) {
     return (enum write_kind)internal.data[internal.len - 1];
 }
 
-/* By user key, then newest first. The kind does not count: a batch that writes a key twice replaces. */
+/* By user key, then newest first. The kind does not count: a batch that writes a key twice
+ * replaces. */
 static int compare_internal(struct slice a, struct slice b) {
     int order = slice_compare(mem_user_key(a), mem_user_key(b));
     if (order != 0) return order;
@@ -72,9 +73,9 @@ static void remove_version(struct engine_mem *engine, struct slice internal) {
     (void)removed;
 }
 
-/* Drops the versions of the key that nobody can see; a deletion mark without anything below it goes, too.
- * Returns how many versions older than the newest remain. The oldest go first, so that a reader
- * never meets a version whose deletion mark is gone. */
+/* Drops the versions of the key that nobody can see; a deletion mark without anything below it
+ * goes, too. Returns how many versions older than the newest remain. The mark goes
+ * last, so that a reader on another thread never meets a version whose mark is gone. */
 static size_t drop_versions(struct engine_mem *engine, struct slice key) {
     struct memtable_iterator it = memtable_iterator_of(engine->table);
     memtable_seek(&it, mem_internal_key(&engine->scratch, key, UINT64_MAX, WRITE_PUT));
@@ -123,7 +124,8 @@ static void delete_range(struct engine_mem *engine, struct slice start, struct s
 
 void mem_collect_later(struct engine_mem *engine) { engine->revisit_goal = engine->revisit.len; }
 
-/* Looks at up to `limit` overwritten keys. Those with versions still needed go to the end of the list. */
+/* Looks at up to `limit` overwritten keys. Those with versions still needed go to the end of the
+ * list. */
 static void collect(struct engine_mem *engine, size_t limit) {
     for (size_t i = 0; i < limit && engine->revisit_start < engine->revisit_goal; i++) {
         struct slice rest = slice_from(buf_slice(&engine->revisit), engine->revisit_start);

@@ -1,15 +1,16 @@
 /* engine_mem.h - what the files of the in-memory engine share. Internal to it.
  *
- * Every write makes a new version: the skip list's key is the user's key followed by a 9-byte trailer,
- * the sequence number of the batch (newest first) and the kind. A reader at sequence s sees, of each key,
- * the newest version <= s. A version is dropped as soon as no reader can see it (multi-version
- * concurrency control, Reed 1978, in the form that LevelDB gave it).
+ * Every write makes a new version: the skip list's key is the user's key followed by a 9-byte
+ * trailer, the sequence number of the batch (newest first) and the kind. A reader at sequence s
+ * sees, of each key, the newest version <= s. A version is dropped as soon as no reader can see it
+ * (multi-version concurrency control, Reed 1978, in the form that LevelDB gave it).
  *
  * Invariants
  *  1. All operations of a batch carry one sequence number, published when the batch is complete.
  *  2. Of the versions v1 > v2 > ... of a key, v2 and older are there only while a snapshot s with
  *     v(i) <= s < v(i-1) exists, or the key is in `revisit`.
- *  3. `flushed` is what the file holds: a snapshot of sequence numbers, at which persisted_get reads.
+ *  3. `flushed` is what the file holds: a snapshot of sequence numbers, at which persisted_get
+ *     reads.
  *  4. A snapshot pins the memory that was unlinked after it was made: its readers may run on any
  *     thread. */
 #ifndef CAIRN_ENGINE_MEM_H
@@ -62,7 +63,7 @@ struct engine_mem {
     struct engine_snapshot *newest;
     bool flushed_any;
     uint64_t flushed; /* sequence, when flushed_any */
-    /* Keys whose old versions were still needed when they were overwritten; length and bytes each. */
+    /* Keys whose old versions were needed when they were overwritten; length and bytes each. */
     struct buf revisit;
     size_t revisit_start; /* below it they are done with */
     size_t revisit_goal;  /* up to here it is worth looking: a snapshot went after they came */
@@ -78,8 +79,8 @@ struct slice mem_user_key(struct slice internal);
 uint64_t mem_key_sequence(struct slice internal);
 enum write_kind mem_key_kind(struct slice internal);
 void mem_apply(struct engine_mem *engine, struct slice encoded);
-/* A snapshot went, or the flushed one moved on: old versions may have become useless. They are dropped a
- * few at a time, by writes and releases to come. */
+/* A snapshot went, or the flushed one moved on: old versions may have become useless. They are
+ * dropped a few at a time, by writes and releases to come. */
 void mem_collect_later(struct engine_mem *engine);
 struct engine_snapshot *mem_snapshot_new(struct engine *base);
 void mem_snapshot_release(struct engine *base, struct engine_snapshot *snapshot);

@@ -1,8 +1,8 @@
-/* engine_mem_flush.c - the in-memory engine's file. What lives here: flush, checkpoint, recovery. What must
- * not: the order of sync and rename (snapshot_file.c) or versions (engine_mem.c).
+/* engine_mem_flush.c - the in-memory engine's file. What lives here: flush, checkpoint, recovery.
+ * What must not: the order of sync and rename (snapshot_file.c) or versions (engine_mem.c).
  *
- * A flush writes the whole map as it is when the flush begins, a slice per turn of the loop, so that the
- * file is a prefix of the order of writes by construction. */
+ * A flush writes the whole map as it is when the flush begins, a slice per turn of the loop, so
+ * that the file is a prefix of the order of writes by construction. */
 #include "engine_mem.h"
 
 #include <assert.h>
@@ -25,7 +25,7 @@ char *mem_flushed_path(const char *dir) { return path_in(dir, "engine.map"); }
 
 static void begin_next(struct engine_mem *engine);
 
-/* Writes entries from where the iterator stands until about `budget` bytes; *ended at the last one. */
+/* Writes entries from where the iterator stands, about `budget` bytes; *ended at the last one. */
 static enum status write_slice(struct snapshot_writer *writer, struct engine_iterator *it,
                                size_t budget, bool *ended, struct error *error) {
     size_t written = 0;
@@ -39,7 +39,7 @@ static enum status write_slice(struct snapshot_writer *writer, struct engine_ite
     return STATUS_OK;
 }
 
-/* The file is complete: it is what persisted_get reads from now on, and the log before it may go. */
+/* The file is complete: persisted_get reads it from now on, and the log before it may go. */
 static void adopt(struct engine_mem *engine, uint64_t sequence, uint64_t position) {
     engine->flushed_any = true;
     engine->flushed = sequence;
@@ -52,8 +52,8 @@ static uint64_t log_position(const struct engine_mem *engine) {
     return engine->wal != NULL ? wal_end(engine->wal) : 0;
 }
 
-/* The log must reach the position that the file will name: after a crash positions below it could be given
- * out again, to records that the replay would then skip. */
+/* The log must reach the position that the file will name: after a crash positions below it could
+ * be given out again, to records that the replay would then skip. */
 static enum status sync_log(struct engine_mem *engine, struct error *error) {
     return engine->wal != NULL ? wal_sync_blocking(engine->wal, error) : STATUS_OK;
 }

@@ -1,6 +1,6 @@
-/* engine_mem_iterator.c - reading the in-memory engine at a sequence number. What lives here: finding, among
- * the versions of a key, the one that a reader sees. What must not: writing; all of this may run
- * on any thread, beside the writer. */
+/* engine_mem_iterator.c - reading the in-memory engine at a sequence number. What lives here:
+ * finding, among the versions of a key, the one that a reader sees. What must not: writing; all of
+ * this may run on any thread, beside the writer. */
 #include "engine_mem.h"
 
 #include <assert.h>
@@ -64,7 +64,7 @@ static void settle_forward(struct mem_iterator *it) {
     }
 }
 
-/* From any version of a key on, backward to the first key inside the bounds with a visible version. */
+/* From any version of a key on, backward to the first key in bounds with a visible version. */
 static void settle_backward(struct mem_iterator *it) {
     struct slice lower = buf_slice(&it->base.lower);
     it->valid = false;

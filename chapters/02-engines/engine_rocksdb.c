@@ -1,10 +1,10 @@
-/* engine_rocksdb.c - RocksDB through its C API: the engine for the real machine. What lives here: the
- * translation of engine.h into RocksDB's calls, and its tuning. What must not: env's files and lanes for
- * RocksDB's own work; it does its I/O by itself, on threads of its own.
+/* engine_rocksdb.c - RocksDB through its C API: the engine for the real machine. What lives here:
+ * the translation of engine.h into RocksDB's calls, and its tuning. What must not: env's files and
+ * lanes for RocksDB's own work; it does its I/O by itself, on threads of its own.
  *
- * Tuned for several nodes on one machine of few cores: two background jobs, 32 MiB of memtable. Without a
- * log of its own every write bypasses RocksDB's log, and there is one column family, so that the
- * flushed files are a prefix of the order of writes. */
+ * Tuned for several nodes on one machine of few cores: two background jobs, 32 MiB of memtable.
+ * Without a log of its own every write bypasses RocksDB's log, and there is one column family, so
+ * that the flushed files are a prefix of the order of writes. */
 #include <assert.h>
 #include <rocksdb/c.h>
 #include <stdlib.h>

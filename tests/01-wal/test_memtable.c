@@ -1,4 +1,5 @@
-/* test_memtable.c - the skip list against a sorted array, and its promises to readers beside a writer. */
+/* test_memtable.c - the skip list against a sorted array, and its promises to readers beside a
+ * writer. */
 #include "memtable.h"
 
 #include <stdio.h>

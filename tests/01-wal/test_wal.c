@@ -1,4 +1,5 @@
-/* test_wal.c - the log on the real machine: what was synced is replayed, what is damaged is told apart. */
+/* test_wal.c - the log on the real machine: what was synced is replayed, what is damaged is told
+ * apart. */
 #include "wal.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* test_wal_crash.c - a power failure at every write and every sync of a workload: what was acknowledged is
- * there, in order, and nothing that was never written. */
+/* test_wal_crash.c - a power failure at every write and every sync of a workload: what was
+ * acknowledged is there, in order, and nothing that was never written. */
 #include "wal.h"
 
 #include <stdio.h>
@@ -145,19 +145,19 @@ static void crash_everywhere(enum crash_loss loss, uint64_t groups, bool twice) 
 }
 
 TEST("5.1", 1, crash_at_every_operation_that_loses_all_unsynced_keeps_what_was_acknowledged) {
-    crash_everywhere(LOSE_ALL_UNSYNCED, 30, false);
+    crash_everywhere(LOSE_ALL_UNSYNCED, 20, false);
 }
 
 TEST("5.1", 1, crash_at_every_operation_that_tears_writes_keeps_what_was_acknowledged) {
-    crash_everywhere(LOSE_SOME, 30, false);
+    crash_everywhere(LOSE_SOME, 20, false);
 }
 
 TEST("5.1", 1, kill_at_every_operation_keeps_what_was_acknowledged) {
-    crash_everywhere(LOSE_NONE, 30, false);
+    crash_everywhere(LOSE_NONE, 20, false);
 }
 
 TEST("5.2", 4, second_crash_during_recovery_keeps_what_was_acknowledged) {
-    crash_everywhere(LOSE_SOME, 20, true);
+    crash_everywhere(LOSE_SOME, 12, true);
 }
 
 TEST("5.2", 1, what_was_replayed_after_a_kill_survives_a_power_failure_right_after) {

@@ -1,5 +1,5 @@
-/* test_engine_mem.c - what only the in-memory engine promises: crashes at every write to its files, and memory
- * that does not grow with overwriting. */
+/* test_engine_mem.c - what only the in-memory engine promises: crashes at every write to its files,
+ * and memory that does not grow with overwriting. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@
 #include "env_uv.h"
 #include "harness.h"
 
-struct fixture {
+struct faulty {
     struct env *inner;
     struct env *env; /* with faults */
     struct engine *engine;
@@ -21,7 +21,7 @@ struct fixture {
     struct write_batch batch;
 };
 
-static void setup_in(struct fixture *f, const char *dir, uint64_t seed) {
+static void faulty_setup_in(struct faulty *f, const char *dir, uint64_t seed) {
     memset(f, 0, sizeof(*f));
     struct log log;
     log_init_null(&log);
@@ -32,16 +32,16 @@ static void setup_in(struct fixture *f, const char *dir, uint64_t seed) {
     write_batch_init(&f->batch);
 }
 
-static enum status open_engine(struct fixture *f) {
+static enum status open_engine(struct faulty *f) {
     return engine_open(f->env, "mem", &f->options, &f->engine, &f->error);
 }
 
-static void setup(struct fixture *f) {
-    setup_in(f, harness_tmpdir(), 1);
+static void setup(struct faulty *f) {
+    faulty_setup_in(f, harness_tmpdir(), 1);
     assert_ok(open_engine(f), &f->error);
 }
 
-static void teardown(struct fixture *f) {
+static void teardown(struct faulty *f) {
     engine_close(f->engine);
     env_uv_free(f->inner); /* waits for what is under way */
     env_fault_free(f->env);
@@ -51,7 +51,7 @@ static void teardown(struct fixture *f) {
 
 static struct slice text(const char *string) { return slice_of_string(string); }
 
-static enum status put_number(struct fixture *f, const char *key, uint64_t number) {
+static enum status put_number(struct faulty *f, const char *key, uint64_t number) {
     struct buf value = BUF_INIT;
     put_u64be(&value, number);
     write_batch_clear(&f->batch);
@@ -60,13 +60,13 @@ static enum status put_number(struct fixture *f, const char *key, uint64_t numbe
     return engine_write(f->engine, &f->batch, &f->error);
 }
 
-static size_t memory(const struct fixture *f) {
+static size_t memory(const struct faulty *f) {
     const struct engine_mem *engine = (const struct engine_mem *)(const void *)f->engine;
     return memtable_bytes(engine->table);
 }
 
 TEST("3.1", 2, overwriting_a_key_does_not_take_more_memory) {
-    struct fixture f;
+    struct faulty f;
     setup(&f);
     assert_ok(put_number(&f, "key", 0), &f.error);
     size_t before = memory(&f);
@@ -81,7 +81,7 @@ TEST("3.1", 2, overwriting_a_key_does_not_take_more_memory) {
 }
 
 TEST("3.1", 2, versions_kept_for_snapshots_go_when_the_snapshots_have_gone) {
-    struct fixture f;
+    struct faulty f;
     setup(&f);
     char key[16];
     struct engine_snapshot *snapshots[10];
@@ -106,8 +106,8 @@ TEST("3.1", 2, versions_kept_for_snapshots_go_when_the_snapshots_have_gone) {
 }
 
 TEST("3.2", 0, write_beyond_the_memory_limit_is_busy_and_not_applied) {
-    struct fixture f;
-    setup_in(&f, harness_tmpdir(), 1);
+    struct faulty f;
+    faulty_setup_in(&f, harness_tmpdir(), 1);
     f.options.memory_limit_bytes = 1000;
     assert_ok(open_engine(&f), &f.error);
     static const uint8_t big[2000];
@@ -118,8 +118,8 @@ TEST("3.2", 0, write_beyond_the_memory_limit_is_busy_and_not_applied) {
 }
 
 TEST("3.2", 0, would_block_is_said_only_to_those_who_ask_not_to_wait) {
-    struct fixture f;
-    setup_in(&f, harness_tmpdir(), 1);
+    struct faulty f;
+    faulty_setup_in(&f, harness_tmpdir(), 1);
     f.options.would_block_percent = 100;
     assert_ok(open_engine(&f), &f.error);
     assert_ok(put_number(&f, "key", 1), &f.error);
@@ -135,8 +135,8 @@ TEST("3.2", 0, would_block_is_said_only_to_those_who_ask_not_to_wait) {
 }
 
 TEST("3.3", 0, store_made_with_a_log_is_not_opened_without_it) {
-    struct fixture f;
-    setup_in(&f, harness_tmpdir(), 1);
+    struct faulty f;
+    faulty_setup_in(&f, harness_tmpdir(), 1);
     f.options.own_log = true;
     assert_ok(open_engine(&f), &f.error);
     engine_close(f.engine);
@@ -148,7 +148,7 @@ TEST("3.3", 0, store_made_with_a_log_is_not_opened_without_it) {
 
 struct flush {
     struct engine_flush_op op;
-    struct fixture *f;
+    struct faulty *f;
     enum status status;
 };
 
@@ -159,14 +159,14 @@ static void flushed(void *arg, enum status status, const struct error *error) {
     env_stop(flush->f->env);
 }
 
-static void flush_on_loop(struct fixture *f, struct flush *flush) {
+static void flush_on_loop(struct faulty *f, struct flush *flush) {
     *flush = (struct flush){.f = f, .status = STATUS_COUNT};
     flush->op = (struct engine_flush_op){.done = flushed, .arg = flush};
     engine_flush_start(f->engine, &flush->op);
 }
 
 TEST("3.4", 2, flush_in_the_background_holds_what_was_there_when_it_began) {
-    struct fixture f;
+    struct faulty f;
     setup(&f);
     struct flush flush;
     for (uint64_t i = 0; i < 40000; i++) { /* several slices */
@@ -189,7 +189,7 @@ TEST("3.4", 2, flush_in_the_background_holds_what_was_there_when_it_began) {
 }
 
 TEST("3.4", 0, failed_flush_is_reported_and_the_store_goes_on) {
-    struct fixture f;
+    struct faulty f;
     setup(&f);
     struct flush flush;
     assert_ok(put_number(&f, "key", 1), &f.error);
@@ -205,8 +205,8 @@ TEST("3.4", 0, failed_flush_is_reported_and_the_store_goes_on) {
 
 TEST("3.4", 0, engine_may_be_closed_at_any_stage_of_a_flush) {
     for (int stage = 0; stage < 3; stage++) {
-        struct fixture f;
-        setup_in(&f, harness_tmpdir(), 1);
+        struct faulty f;
+        faulty_setup_in(&f, harness_tmpdir(), 1);
         assert_ok(open_engine(&f), &f.error);
         struct flush flush;
         struct env_timer timer;
@@ -229,10 +229,10 @@ TEST("3.4", 0, engine_may_be_closed_at_any_stage_of_a_flush) {
 
 /* ---- crashes -------------------------------------------------------------------------------- */
 
-enum { BATCHES = 40 };
+enum { BATCHES = 30 };
 
 /* Batch i writes i under "last", and under a key of its own; batch i-10's key is deleted. */
-static enum status write_numbered(struct fixture *f, uint64_t i) {
+static enum status write_numbered(struct faulty *f, uint64_t i) {
     struct buf key = BUF_INIT, old = BUF_INIT;
     write_batch_clear(&f->batch);
     put_u64be(&key, i);
@@ -246,7 +246,7 @@ static enum status write_numbered(struct fixture *f, uint64_t i) {
 }
 
 /* The number of batches of which the store is the outcome. */
-static uint64_t check_prefix(struct fixture *f) {
+static uint64_t check_prefix(struct faulty *f) {
     uint64_t last = 0;
     if (engine_get(f->engine, NULL, text("~last"), 0, &f->value, &f->error) == STATUS_OK)
         last = load_u64be(f->value.data);
@@ -261,7 +261,7 @@ static uint64_t check_prefix(struct fixture *f) {
 }
 
 /* Returns how many batches were promised before the disk failed. */
-static uint64_t run_until_crash(struct fixture *f, bool *crashed) {
+static uint64_t run_until_crash(struct faulty *f, bool *crashed) {
     uint64_t promised = 0;
     *crashed = true;
     if (open_engine(f) != STATUS_OK) return 0;
@@ -282,8 +282,8 @@ static void crash_everywhere(bool own_log, enum crash_loss loss) {
     bool crashed = true;
     uint64_t stride = harness_sanitized() ? 3 : 1, at = 0;
     for (; crashed; at += stride) {
-        struct fixture f;
-        setup_in(&f, dir, at);
+        struct faulty f;
+        faulty_setup_in(&f, dir, at);
         f.options.own_log = own_log;
         f.options.log_segment_bytes = 8192;
         env_fault_arm(f.env, FAULT_CRASH, at);

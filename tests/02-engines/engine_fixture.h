@@ -1,0 +1,38 @@
+/* engine_fixture.h - an engine of any kind in a directory of its own, for the suites. */
+#ifndef CAIRN_ENGINE_FIXTURE_H
+#define CAIRN_ENGINE_FIXTURE_H
+
+#include "engine.h"
+#include "harness.h"
+
+/* The test once for each kind. */
+#define EVERY_ENGINE(step, invariant, name)                                                        \
+    static void name(const char *kind);                                                            \
+    TEST(step, invariant, mem_##name) { name("mem"); }                                             \
+    TEST(step, invariant, rocksdb_##name) { name("rocksdb"); }                                     \
+    static void name(const char *kind)
+
+struct fixture {
+    const char *kind;
+    struct env *env;
+    struct engine *engine;
+    struct engine_options options;
+    char dir[512];
+    struct error error;
+    struct buf value;
+    struct write_batch batch;
+};
+
+void open_engine(struct fixture *f);
+/* dir NULL: a fresh one. */
+void setup_in(struct fixture *f, const char *kind, bool own_log, const char *dir);
+void setup_with(struct fixture *f, const char *kind, bool own_log);
+void setup(struct fixture *f, const char *kind);
+void teardown(struct fixture *f);
+void reopen(struct fixture *f);
+/* Writes the fixture's batch and clears it. */
+void commit(struct fixture *f);
+void put(struct fixture *f, const char *key, const char *value);
+struct slice text(const char *string);
+
+#endif
