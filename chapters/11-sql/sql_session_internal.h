@@ -118,6 +118,8 @@ struct txn *sql_transaction(struct sql_session *session);
 enum status sql_transaction_commit(struct sql_session *session, const struct sql_table *table,
                                    struct sql_error *error) MUST_CHECK;
 void sql_transaction_rollback(struct sql_session *session);
+/* Drops the transaction, and what was cached if it was trusted: to be begun again. */
+void sql_transaction_restart(struct sql_session *session);
 /* A statement failed: the implicit transaction is gone, an open block is failed. */
 void sql_transaction_fail(struct sql_session *session);
 /* BEGIN, COMMIT, ROLLBACK, SET TRANSACTION. */
@@ -128,7 +130,14 @@ bool sql_is_transaction_command(const struct ast_statement *statement);
 void sql_notice(struct sql_session *session, enum sql_notice_severity severity,
                 const char *sqlstate, const char *message);
 
-/* sql_statement.c: one statement, with its retries. */
+/* sql_statement.c: one statement, with its limits and retries. */
+/* Every statement stands between these; the end translates a cancel into its error. */
+void sql_statement_begin(struct sql_session *session);
+enum status sql_statement_end(struct sql_session *session, enum status status,
+                              struct sql_error *error) MUST_CHECK;
+/* 25P02. */
+enum status sql_refuse_failed(struct sql_error *error);
+
 struct sql_execution_request {
     struct sql_prepared *prepared;
     const struct sql_datum *values;
@@ -140,9 +149,11 @@ struct sql_execution_request {
 enum status sql_statement_execute(struct sql_session *session,
                                   const struct sql_execution_request *request, bool *suspended,
                                   char *tag, struct sql_error *error) MUST_CHECK;
-/* Gives rows to the sink, and remembers that something was given out. */
+/* Give to the sink; a row given out ends the time for retries. */
+enum status sql_give_columns(struct sql_session *session, const struct sql_prepared *prepared,
+                             struct sql_error *error) MUST_CHECK;
 enum status sql_give_rows(struct sql_session *session, const struct sql_batch *batch,
-                          struct sql_error *error);
+                          struct sql_error *error) MUST_CHECK;
 
 /* sql_run.c: a plan under way. */
 struct sql_run;
@@ -150,21 +161,26 @@ struct sql_run;
 enum status sql_run_start(struct sql_session *session, const struct sql_prepared *prepared,
                           const struct sql_datum *values, struct sql_run **out,
                           struct sql_error *error) MUST_CHECK;
-/* The next rows (batch->selection.count 0: none are left). Valid until the next call. */
-enum status sql_run_next(struct sql_run *run, const struct sql_batch **batch,
+/* The next rows, at most max_rows of them (0: as many as a batch holds); selection.count 0: none are
+ * left. Valid until the next call. */
+enum status sql_run_next(struct sql_run *run, uint64_t max_rows, const struct sql_batch **batch,
                          struct sql_error *error) MUST_CHECK;
 /* NULL is fine. */
 void sql_run_free(struct sql_run *run);
 
-/* sql_dml.c: INSERT, UPDATE, DELETE to the end. */
+/* sql_dml.c: INSERT, UPDATE, DELETE to the end. alone: the commit follows at once, so that a
+ * duplicate key may be found there (txn_put_absent without TXN_IMMEDIATE) if the session is idle. */
 enum status sql_dml_execute(struct sql_session *session, const struct sql_prepared *prepared,
-                            const struct sql_datum *values, uint64_t *rows,
+                            const struct sql_datum *values, bool alone, uint64_t *rows,
                             struct sql_error *error) MUST_CHECK;
 /* The error of a commit that met an existing key: 23505, with the key's values. */
 enum status sql_duplicate_key_error(const struct sql_table *table, struct slice key,
                                     struct sql_error *error);
 
 /* sql_utility.c: everything that has no plan. */
+/* At binding: the columns of SHOW; none for the rest. Fills in prepared->columns. */
+enum status sql_utility_describe(struct sql_prepared *prepared, struct sql_error *error) MUST_CHECK;
+/* Gives out columns (if request->describe) and rows itself. */
 enum status sql_utility_execute(struct sql_session *session,
                                 const struct sql_execution_request *request, char *tag,
                                 struct sql_error *error) MUST_CHECK;
