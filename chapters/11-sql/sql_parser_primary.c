@@ -142,9 +142,9 @@ static struct ast_expr *cast(struct parser *parser) {
     return node;
 }
 
-/* position(needle IN text) is strpos(text, needle). */
+/* position(needle IN text): the function takes the text first. */
 static struct ast_expr *position_call(struct parser *parser) {
-    struct ast_expr *node = call_node(parser, "strpos", parser_position(parser));
+    struct ast_expr *node = call_node(parser, "position", parser_position(parser));
     parser_advance(parser);
     parser_expect_self(parser, '(');
     struct ast_expr *needle = parser_restricted_expr(parser);
@@ -237,12 +237,11 @@ static struct ast_expr *special_call(struct parser *parser, enum sql_keyword key
         return trim_call(parser);
     case KW_CURRENT_USER:
     case KW_CURRENT_ROLE:
-    case KW_USER:
         return bare_call(parser, "current_user");
+    case KW_USER:
     case KW_SESSION_USER:
-        return bare_call(parser, "session_user");
     case KW_CURRENT_CATALOG:
-        return bare_call(parser, "current_database");
+        return bare_call(parser, sql_keyword_spelling(keyword));
     case KW_CURRENT_TIMESTAMP:
         return bare_call(parser, "now");
     default:
@@ -384,6 +383,7 @@ static struct ast_expr *keyword_expr(struct parser *parser, enum sql_keyword key
         if (node != NULL) return node;
         refuse_special(parser, keyword);
     }
+    if (keyword == KW_CURRENT_SCHEMA && !call_follows) return bare_call(parser, "current_schema");
     if (class == SQL_KEYWORD_RESERVED) {
         parser_syntax_error(parser);
         return NULL;
