@@ -7,6 +7,7 @@
  * that the flushed files are a prefix of the order of writes. */
 #include <assert.h>
 #include <rocksdb/c.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine_impl.h"
@@ -24,7 +25,8 @@ enum {
     INFO_LOG_LEVEL_WARN = 2,
     TIER_ALL = 0,
     TIER_BLOCK_CACHE = 1, /* only what is in memory, else Incomplete */
-    TIER_PERSISTED = 2    /* skips memtables that no log covers */
+    TIER_PERSISTED = 2,   /* skips memtables that no log covers */
+    TIER_COUNT = 3
 };
 
 struct engine_snapshot {
@@ -37,12 +39,11 @@ struct engine_rocksdb {
     bool own_log;
     rocksdb_t *db;
     rocksdb_options_t *options;
-    rocksdb_block_based_table_options_t *table_options;
-    rocksdb_cache_t *cache;
     rocksdb_writeoptions_t *write_options;
     rocksdb_flushoptions_t *flush_options;
-    size_t flushes; /* under way */
-    bool closed;    /* freed when the last of them has ended */
+    rocksdb_readoptions_t *newest[TIER_COUNT]; /* for point reads of the newest state */
+    size_t flushes;                            /* under way */
+    bool closed;                               /* freed when the last of them has ended */
 };
 
 struct rocksdb_iterator {
@@ -166,10 +167,11 @@ static rocksdb_readoptions_t *read_options(const struct engine_snapshot *snapsho
 static enum status get_from(struct engine_rocksdb *engine, const struct engine_snapshot *snapshot,
                             int tier, struct slice key, struct buf *out, struct error *error) {
     char *message = NULL;
-    rocksdb_readoptions_t *options = read_options(snapshot, tier);
+    rocksdb_readoptions_t *options =
+        snapshot != NULL ? read_options(snapshot, tier) : engine->newest[tier];
     rocksdb_pinnableslice_t *pinned =
         rocksdb_get_pinned(engine->db, options, text_of(key), key.len, &message);
-    rocksdb_readoptions_destroy(options);
+    if (snapshot != NULL) rocksdb_readoptions_destroy(options);
     if (message != NULL) return take_error(message, error);
     if (pinned == NULL) return STATUS_NOT_FOUND;
     size_t len;
@@ -321,10 +323,26 @@ static uint64_t db_size_estimate(struct engine *base, struct slice start, struct
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+/* As text, because the C API has no call for prepopulate_block_cache: what a flush writes stays in
+ * the cache, so that reads without waiting find it. */
+static enum status set_table_options(struct engine_rocksdb *engine, size_t cache_bytes,
+                                     struct error *error) {
+    char text[256];
+    char *message = NULL;
+    snprintf(text, sizeof(text),
+             "block_based_table_factory={block_cache=%zu;block_size=%d;"
+             "filter_policy=bloomfilter:%d:false;prepopulate_block_cache=kFlushOnly}",
+             cache_bytes, BLOCK_BYTES, BLOOM_BITS_PER_KEY);
+    rocksdb_options_t *options = rocksdb_options_create();
+    rocksdb_get_options_from_string(engine->options, text, options, &message);
+    rocksdb_options_destroy(engine->options);
+    engine->options = options;
+    return take_error(message, error);
+}
+
 static void set_options(struct engine_rocksdb *engine, const struct engine_options *options) {
     rocksdb_options_t *o = engine->options = rocksdb_options_create();
     size_t buffer = options->write_buffer_bytes;
-    size_t cache = options->cache_bytes;
     rocksdb_options_set_create_if_missing(o, 1);
     rocksdb_options_set_write_buffer_size(o, buffer > 0 ? buffer : WRITE_BUFFER_DEFAULT);
     rocksdb_options_set_max_write_buffer_number(o, WRITE_BUFFERS);
@@ -336,28 +354,22 @@ static void set_options(struct engine_rocksdb *engine, const struct engine_optio
     rocksdb_options_set_info_log_level(o, INFO_LOG_LEVEL_WARN);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
 
-    engine->table_options = rocksdb_block_based_options_create();
-    engine->cache = rocksdb_cache_create_lru(cache > 0 ? cache : CACHE_DEFAULT);
-    rocksdb_block_based_options_set_block_cache(engine->table_options, engine->cache);
-    rocksdb_block_based_options_set_block_size(engine->table_options, BLOCK_BYTES);
-    rocksdb_block_based_options_set_filter_policy(
-        engine->table_options, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
-    rocksdb_options_set_block_based_table_factory(o, engine->table_options);
-
     engine->write_options = rocksdb_writeoptions_create();
     rocksdb_writeoptions_disable_WAL(engine->write_options, !options->own_log);
     rocksdb_writeoptions_set_no_slowdown(engine->write_options, 1);
     engine->flush_options = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(engine->flush_options, 1);
+    for (int tier = 0; tier < TIER_COUNT; tier++)
+        engine->newest[tier] = read_options(NULL, tier);
 }
 
 static void free_closed(struct engine_rocksdb *engine) {
     if (engine->db != NULL) rocksdb_close(engine->db);
+    for (int tier = 0; tier < TIER_COUNT; tier++)
+        rocksdb_readoptions_destroy(engine->newest[tier]);
     rocksdb_flushoptions_destroy(engine->flush_options);
     rocksdb_writeoptions_destroy(engine->write_options);
     rocksdb_options_destroy(engine->options);
-    rocksdb_block_based_options_destroy(engine->table_options);
-    rocksdb_cache_destroy(engine->cache);
     mem_free(engine);
 }
 
@@ -375,8 +387,10 @@ static enum status db_open(struct env *env, const struct engine_options *options
     engine->env = env;
     engine->own_log = options->own_log;
     set_options(engine, options);
+    size_t cache = options->cache_bytes > 0 ? options->cache_bytes : CACHE_DEFAULT;
     char *message = NULL;
-    engine->db = rocksdb_open(engine->options, options->dir, &message);
+    enum status status = set_table_options(engine, cache, error);
+    if (status == STATUS_OK) engine->db = rocksdb_open(engine->options, options->dir, &message);
     if (message != NULL && contains(message, "ompression")) {
         /* A library built without LZ4 says so here. */
         rocksdb_free(message);
@@ -384,7 +398,7 @@ static enum status db_open(struct env *env, const struct engine_options *options
         rocksdb_options_set_compression(engine->options, rocksdb_no_compression);
         engine->db = rocksdb_open(engine->options, options->dir, &message);
     }
-    enum status status = take_error(message, error);
+    if (status == STATUS_OK) status = take_error(message, error);
     if (status != STATUS_OK) {
         engine->db = NULL;
         free_closed(engine);
