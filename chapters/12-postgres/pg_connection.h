@@ -25,6 +25,7 @@ struct pg_connection {
     enum pg_awaiting awaiting;
     bool ending; /* read no more messages: shutdown, or too late with the first ones */
     struct sql_error farewell; /* why, if it is we who end it; sent as FATAL */
+    bool cancelled;            /* a cancel request came while output waited for the client */
     size_t read_limit;
     struct buf message; /* the message in hand: input may move while it is worked on */
     struct buf out;     /* messages on their way to the stream */

@@ -51,9 +51,10 @@ enum status pg_write_some(struct pg_connection *connection) {
     pg_flush(connection);
     enum status status = STATUS_OK;
     connection->awaiting = PG_AWAIT_DRAIN;
+    connection->cancelled = false;
     while (status == STATUS_OK && connection->stream && !connection->ending &&
            !stream_writable(connection->stream))
-        status = co_await();
+        status = co_await() == STATUS_OK && !connection->cancelled ? STATUS_OK : STATUS_CANCELLED;
     connection->awaiting = PG_AWAIT_NOTHING;
     return connection->stream && !connection->ending ? status : STATUS_CLOSED;
 }

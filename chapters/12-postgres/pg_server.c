@@ -56,6 +56,8 @@ void pg_server_cancel(struct pg_server *server, uint32_t pid, uint32_t cancel_ke
     for (struct pg_connection *c = server->connections; c; c = c->next) {
         if (c->pid != pid || c->cancel_key != cancel_key) continue;
         if (c->session) sql_session_cancel(c->session);
+        c->cancelled = true;
+        if (c->awaiting == PG_AWAIT_DRAIN) co_wake(c->co);
         return;
     }
 }

@@ -113,21 +113,27 @@ static enum status apply_options(struct pg_connection *connection, const char *o
     return status;
 }
 
-/* What libpq and drivers learn without asking; the session's own value wins. */
-static void report_parameters(struct pg_connection *connection) {
+/* What libpq and drivers learn without asking; the session's own value wins. NULL: the user. */
+static void report_parameters(struct pg_connection *connection, const char *user) {
     static const char *const parameters[][2] = {
-        {"application_name", ""},      {"client_encoding", "UTF8"},
-        {"DateStyle", "ISO, MDY"},     {"default_transaction_read_only", "off"},
-        {"in_hot_standby", "off"},     {"integer_datetimes", "on"},
-        {"IntervalStyle", "postgres"}, {"is_superuser", "on"},
-        {"server_encoding", "UTF8"},   {"server_version", "15.0 (Cairn)"},
-        {"session_authorization", ""}, {"standard_conforming_strings", "on"},
+        {"application_name", ""},
+        {"client_encoding", "UTF8"},
+        {"DateStyle", "ISO, MDY"},
+        {"default_transaction_read_only", "off"},
+        {"in_hot_standby", "off"},
+        {"integer_datetimes", "on"},
+        {"IntervalStyle", "postgres"},
+        {"is_superuser", "on"},
+        {"server_encoding", "UTF8"},
+        {"server_version", "15.0 (Cairn)"},
+        {"session_authorization", NULL},
+        {"standard_conforming_strings", "on"},
         {"TimeZone", "UTC"},
     };
     for (size_t i = 0; i < ARRAY_LEN(parameters); i++) {
         const char *value = sql_session_show(connection->session, parameters[i][0]);
-        pg_put_parameter_status(&connection->out, parameters[i][0],
-                                value ? value : parameters[i][1]);
+        if (!value) value = parameters[i][1] ? parameters[i][1] : user;
+        pg_put_parameter_status(&connection->out, parameters[i][0], value);
     }
 }
 
@@ -183,7 +189,7 @@ static bool open_session(struct pg_connection *connection, const struct pg_start
                                           &pg_sink, connection);
     if (apply_parameters(connection, startup, error) != STATUS_OK) return false;
     if (who.options && apply_options(connection, who.options, error) != STATUS_OK) return false;
-    report_parameters(connection);
+    report_parameters(connection, who.user);
     pg_put_backend_key(&connection->out, connection->pid, connection->cancel_key);
     pg_put_ready(&connection->out, sql_session_transaction_status(connection->session));
     connection->started = true;
