@@ -183,16 +183,18 @@ static void choose(struct candidates *c, const enum sql_type *args, uint32_t arg
     if (c->count > 1 && has_unknown) keep_by_known_type(c, args, arg_count);
 }
 
-/* A pseudo type takes the argument as it is; an unknown literal becomes text there. */
+/* "any" takes the argument as it is; for the polymorphic type an unknown literal becomes text. */
+static enum sql_type actual_type(enum sql_type declared, enum sql_type arg) {
+    if (declared < SQL_TYPE_COUNT) return declared;
+    return arg == SQL_UNKNOWN && declared != SQL_ANY ? SQL_TEXT : arg;
+}
+
 static void fill(const struct sql_function *function, const enum sql_type *args, uint32_t arg_count,
                  struct sql_resolved *out) {
     out->function = function;
     out->result = function->result;
     for (uint32_t i = 0; i < arg_count; i++) {
-        enum sql_type declared = arg_of(function, i);
-        out->arg_types[i] = declared < SQL_TYPE_COUNT ? declared
-                            : args[i] == SQL_UNKNOWN  ? SQL_TEXT
-                                                      : args[i];
+        out->arg_types[i] = actual_type(arg_of(function, i), args[i]);
     }
 }
 
@@ -219,6 +221,13 @@ static enum status operator_error(struct slice name, const enum sql_type *args, 
     return status;
 }
 
+/* PostgreSQL has + - * / for dates, intervals, money and shapes too, so that literals alone decide
+ * nothing: '1' + '2' is ambiguous there. */
+static bool needs_known_type(struct slice name, const enum sql_type *args, uint32_t arg_count) {
+    if (name.len != 1 || memchr("+-*/", name.data[0], 4) == NULL) return false;
+    return args[0] == SQL_UNKNOWN && args[arg_count - 1] == SQL_UNKNOWN;
+}
+
 enum status sql_resolve_operator(struct slice name, const enum sql_type *left, enum sql_type right,
                                  int position, struct sql_resolved *out, struct sql_error *error) {
     enum sql_type args[2] = {left != NULL ? *left : right, right};
@@ -236,7 +245,7 @@ enum status sql_resolve_operator(struct slice name, const enum sql_type *left, e
         }
     }
     bool any = c.count > 0;
-    choose(&c, args, arg_count);
+    if (!needs_known_type(name, args, arg_count)) choose(&c, args, arg_count);
     if (c.count != 1) return operator_error(name, args, arg_count, position, any, error);
     fill(c.items[0], args, arg_count, out);
     return STATUS_OK;
