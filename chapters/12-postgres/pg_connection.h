@@ -55,9 +55,9 @@ void pg_server_forget(struct pg_connection *connection);
 
 extern const struct stream_handler pg_stream_handler;
 
-/* Each waits for a whole message and copies it: it is valid until the next read. Output is handed over
- * first. CLOSED: the client is gone, or connection->ending. INVALID, TOO_LARGE: `error` says what is
- * wrong, and the connection must end. */
+/* Each waits for a whole message and copies it: it is valid until the next read. Output is handed
+ * over first. CLOSED: the client is gone, or connection->ending. INVALID, TOO_LARGE: `error` says
+ * what is wrong, and the connection must end. */
 enum status pg_read_startup(struct pg_connection *connection, struct pg_startup *out,
                             struct sql_error *error) MUST_CHECK;
 enum status pg_read_message(struct pg_connection *connection, struct pg_message *out,
@@ -68,8 +68,8 @@ size_t pg_unread(const struct pg_connection *connection);
 bool pg_sync_is_next(const struct pg_connection *connection);
 /* Hands connection->out to the stream; does not wait. */
 void pg_flush(struct pg_connection *connection);
-/* For producers of much output: hands over what has become much, and waits while the client does not
- * take it. CLOSED: the client is gone. CANCELLED. */
+/* For producers of much output: hands over what has become much, and waits while the client does
+ * not take it. CLOSED: the client is gone. CANCELLED. */
 enum status pg_write_some(struct pg_connection *connection) MUST_CHECK;
 /* Gives back memory that an unusually large message took. */
 void pg_trim(struct pg_connection *connection);
@@ -96,8 +96,8 @@ void pg_describe_columns(struct pg_connection *connection, const struct sql_resu
 
 /* ---- pg_extended.c -------------------------------------------------------------------------- */
 
-/* Parse, Bind, Describe, Execute, Close. False: the error must be reported, and messages skipped up to
- * Sync. */
+/* Parse, Bind, Describe, Execute, Close. False: the error must be reported, and messages skipped up
+ * to Sync. */
 bool pg_extended_message(struct pg_connection *connection, const struct pg_message *message,
                          struct sql_error *error);
 /* Those of portals that no longer exist. */

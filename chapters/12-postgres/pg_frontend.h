@@ -1,8 +1,8 @@
-/* pg_frontend.h - the client's half of PostgreSQL's protocol 3.0, as bytes: messages of the frontend
- * written, messages of the backend read.
+/* pg_frontend.h - the client's half of PostgreSQL's protocol 3.0, as bytes: messages of the
+ * frontend written, messages of the backend read.
  *
- * Pure, like pg_wire.h, whose mirror it is. For our own clients: the command line, benchmarks, tests,
- * and the clients inside a simulation. */
+ * Pure, like pg_wire.h, whose mirror it is. For our own clients: the command line, benchmarks,
+ * tests, and the clients inside a simulation. */
 #ifndef CAIRN_PG_FRONTEND_H
 #define CAIRN_PG_FRONTEND_H
 
@@ -41,8 +41,8 @@ struct pg_answer {
 enum status pg_answer_decode(struct slice input, size_t limit, struct pg_answer *out,
                              size_t *size_bytes, struct error *error) MUST_CHECK;
 
-/* A field of an ErrorResponse or NoticeResponse: 'C' SQLSTATE, 'M' message, 'D', 'H', 'P', 'S'. Empty if
- * it is not there. */
+/* A field of an ErrorResponse or NoticeResponse: 'C' SQLSTATE, 'M' message, 'D', 'H', 'P', 'S'.
+ * Empty if it is not there. */
 struct slice pg_answer_field(struct slice body, char field);
 
 /* RowDescription and DataRow: the count, then the rest to walk. False: malformed. */

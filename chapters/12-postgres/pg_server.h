@@ -1,14 +1,14 @@
 /* pg_server.h - serves SQL sessions (sql_session.h) to clients of PostgreSQL's protocol 3.0.
  *
- * A connection is a coroutine that reads messages, lets its session run them and writes what comes of
- * it. The protocol is that of PostgreSQL 15, chapter 55: simple and extended queries, text and binary
- * values, cancel requests. Encryption is refused ('N'), so clients that prefer it go on in clear text;
- * whoever connects is who they say they are.
+ * A connection is a coroutine that reads messages, lets its session run them and writes what comes
+ * of it. The protocol is that of PostgreSQL 15, chapter 55: simple and extended queries, text and
+ * binary values, cancel requests. Encryption is refused ('N'), so clients that prefer it go on in
+ * clear text; whoever connects is who they say they are.
  *
  * Left out, each with a clear error: COPY, function calls, replication, protocol 2.
  *
  * Invariants
- *  1. Every Query, and every Sync, is answered by one ReadyForQuery, after everything else it caused.
+ *  1. Every Query and every Sync is answered by one ReadyForQuery, after all that it caused.
  *  2. After an error in the extended protocol, messages are dropped until Sync.
  *  3. A client that goes away takes its statement and its transaction with it.
  *  4. A client that does not read its rows stops its own statement, and nothing else.
@@ -34,8 +34,8 @@ struct pg_server_options {
 };
 
 struct pg_server *pg_server_new(const struct pg_server_options *options);
-/* Ends every connection at once: when it returns, their coroutines are done and their sessions freed.
- * Not on a coroutine. For a farewell to the clients: pg_server_shutdown first. */
+/* Ends every connection at once: when it returns, their coroutines are done and their sessions
+ * freed. Not on a coroutine. For a farewell to the clients: pg_server_shutdown first. */
 void pg_server_free(struct pg_server *server);
 
 /* From now on, clients are served. */

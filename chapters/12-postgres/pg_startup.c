@@ -79,7 +79,8 @@ static enum status apply_option(struct pg_connection *connection, const char *wo
     return sql_session_set(connection->session, name, equals + 1, error);
 }
 
-/* "-c name=value --name=value": words parted by blanks, a backslash takes the next character as it is. */
+/* "-c name=value --name=value": words parted by blanks, a backslash takes the next character as it
+ * is. */
 static enum status apply_options(struct pg_connection *connection, const char *options,
                                  struct sql_error *error) {
     struct buf word = BUF_INIT;
@@ -139,8 +140,8 @@ static void report_parameters(struct pg_connection *connection, const char *user
 
 /* ---- the conversation ----------------------------------------------------------------------- */
 
-/* 'N': no encryption; the client may go on in clear text. What it sent behind the request, before our
- * answer, was meant for an encrypted channel (CVE-2021-23214). */
+/* 'N': no encryption; the client may go on in clear text. What it sent behind the request, before
+ * our answer, was meant for an encrypted channel (CVE-2021-23214). */
 static bool refuse_encryption(struct pg_connection *connection, struct sql_error *error) {
     if (pg_unread(connection) > 0) {
         (void)sql_error_set(error, SQLSTATE_PROTOCOL_VIOLATION,

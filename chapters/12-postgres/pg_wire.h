@@ -1,12 +1,13 @@
 /* pg_wire.h - the messages of PostgreSQL's frontend/backend protocol 3.0, as bytes.
  *
- * Pure: no stream, no session. Frontend messages are read, backend messages written, as PostgreSQL 15's
- * manual has them (chapter 55, "Frontend/Backend Protocol"). All integers are big-endian. Except for the
- * first, every message is a type byte, a length that counts itself but not the type, and a body.
+ * Pure: no stream, no session. Frontend messages are read, backend messages written, as PostgreSQL
+ * 15's manual has them (chapter 55, "Frontend/Backend Protocol"). All integers are big-endian.
+ * Except for the first, every message is a type byte, a length that counts itself but not the type,
+ * and a body.
  *
  * Invariants
  *  1. A length over its limit is found from the header alone, before memory is spent on it.
- *  2. Decoded slices borrow from the input. What a decoder accepts, its iterators walk without error.
+ *  2. Decoded slices borrow from the input. What a decoder accepts, its iterators walk to the end.
  *  3. A body must be used up exactly: bytes left over are malformed. */
 #ifndef CAIRN_PG_WIRE_H
 #define CAIRN_PG_WIRE_H
@@ -34,8 +35,8 @@ struct pg_startup {
     uint32_t cancel_key;
 };
 
-/* Takes the first message from the front of `input`. OK; WOULD_BLOCK (*size_bytes is what it needs);
- * TOO_LARGE (over PG_STARTUP_LIMIT); INVALID (malformed). */
+/* Takes the first message from the front of `input`. OK; WOULD_BLOCK (*size_bytes is what it
+ * needs); TOO_LARGE (over PG_STARTUP_LIMIT); INVALID (malformed). */
 enum status pg_startup_decode(struct slice input, struct pg_startup *out, size_t *size_bytes,
                               struct error *error) MUST_CHECK;
 /* Walks the parameters: false at the end. */
@@ -70,8 +71,8 @@ struct pg_message {
 };
 
 /* Takes one message. OK; WOULD_BLOCK (*size_bytes is what it needs); TOO_LARGE (the length is over
- * `limit`); INVALID (an unknown type, a length under 4). After the last two the stream is out of step:
- * the connection must end. */
+ * `limit`); INVALID (an unknown type, a length under 4). After the last two the stream is out of
+ * step: the connection must end. */
 enum status pg_message_decode(struct slice input, size_t limit, struct pg_message *out,
                               size_t *size_bytes, struct error *error) MUST_CHECK;
 

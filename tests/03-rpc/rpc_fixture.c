@@ -116,6 +116,19 @@ void fixture_run(struct fixture *fixture, bool (*until)(void *arg), void *arg) {
     assert_false(fixture->timed_out);
 }
 
+static bool is_over(void *timer) { return !env_timer_started(timer); }
+static void do_nothing(void *arg) { (void)arg; }
+
+void fixture_run_for(struct fixture *fixture, uint64_t duration_ns) {
+    struct env_timer timer;
+    memset(&timer, 0, sizeof timer);
+    env_timer_init(&timer, do_nothing, NULL);
+    env_timer_start(fixture->env, &timer, env_now_ns(fixture->env) + duration_ns);
+    fixture_run(fixture, is_over, &timer);
+}
+
+bool fixture_holds_a_call(void *fixture) { return ((struct fixture *)fixture)->held_count > 0; }
+
 static bool is_connected(void *client) { return rpc_client_connected(client); }
 
 void fixture_connect(struct fixture *fixture, struct rpc_client *client) {

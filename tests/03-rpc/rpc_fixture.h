@@ -41,6 +41,8 @@ struct rpc_client *fixture_client(struct fixture *fixture,
 
 /* Runs the loop until `until(arg)` holds at the end of a turn; fails the test after 8 s. */
 void fixture_run(struct fixture *fixture, bool (*until)(void *arg), void *arg);
+void fixture_run_for(struct fixture *fixture, uint64_t duration_ns);
+bool fixture_holds_a_call(void *fixture);
 void fixture_connect(struct fixture *fixture, struct rpc_client *client);
 
 /* What a call came to. */
