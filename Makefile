@@ -185,12 +185,12 @@ FINAL_BINS := $(patsubst final/%.c,$(B)/%,$(FINAL_MAINS))
 BENCH_BINS := $(patsubst final/bench/%.c,$(B)/bench/%,$(BENCHES))
 SUITE_BINS := $(foreach t,$(SUITE_DIRS),$(patsubst %.c,$(B)/%,$(wildcard tests/$(t)/test_*.c)))
 
-# For editors and clang-tidy.
+# For editors and clang-tidy. Written by make itself: the list is longer than a command may be.
 comma := ,
 $(call remember,$(B)/compile_commands.list,$(foreach e,$(COMPILED),$(COMPILE.$(firstword $(subst |, ,$(e)))) $(e)))
 entry = {"directory":"$(CURDIR)"$(comma)"file":"$(2)"$(comma)"command":"$(COMPILE.$(1)) -c -o $(call object,$(2)) $(2)"}
 $(B)/compile_commands.json: $(B)/compile_commands.list
-	$(Q)printf '%s\n' '[' $(foreach e,$(COMPILED),'$(call entry,$(firstword $(subst |, ,$(e))),$(lastword $(subst |, ,$(e))))$(if $(filter $(e),$(lastword $(COMPILED))),,$(comma))') ']' >$@
+	$(Q)$(file >$@,[)$(foreach e,$(COMPILED),$(file >>$@,$(call entry,$(firstword $(subst |, ,$(e))),$(lastword $(subst |, ,$(e))))$(if $(filter $(e),$(lastword $(COMPILED))),,$(comma))))$(file >>$@,])true
 
 # ---- targets -------------------------------------------------------------------------------------
 
