@@ -26,6 +26,7 @@ struct connection {
     struct id_map calls;
     struct rpc_call *first_call;
     size_t unanswered; /* calls that point here, orphans too */
+    struct env_task give_up;
     struct connection *next, *prev;
 };
 
@@ -151,6 +152,15 @@ const struct rpc_identity *rpc_call_peer(const struct rpc_call *call) {
     return &call->connection->peer;
 }
 
+/* Answers that nobody reads have filled the output: the peer must not believe that they are still
+ * coming. Its calls end with UNKNOWN_OUTCOME, which is the truth. */
+static bool make_room(struct connection *connection) {
+    const struct rpc_context *context = connection->server->context;
+    if (rpc_link_pending(connection->link) <= context->output_limit_bytes) return true;
+    env_post(context->env, &connection->give_up);
+    return false;
+}
+
 static void send_error(struct connection *connection, uint64_t request_id,
                        const struct error *error) {
     struct buf payload = BUF_INIT;
@@ -169,7 +179,7 @@ void rpc_reply(struct rpc_call *call, struct slice reply) {
         rpc_reply_error(call, &error);
         return;
     }
-    if (call_awaited(call)) {
+    if (call_awaited(call) && make_room(call->connection)) {
         struct frame frame = {.kind = FRAME_REPLY, .request_id = call->node.id};
         rpc_link_send(call->connection->link, &frame, reply, SLICE_EMPTY);
     }
@@ -184,7 +194,8 @@ void rpc_reply_message(struct rpc_call *call, const ProtobufCMessage *reply) {
 }
 
 void rpc_reply_error(struct rpc_call *call, const struct error *error) {
-    if (call_awaited(call)) send_error(call->connection, call->node.id, error);
+    if (call_awaited(call) && make_room(call->connection))
+        send_error(call->connection, call->node.id, error);
     call_free(call);
 }
 
@@ -255,6 +266,7 @@ static void on_ready(void *arg, const struct rpc_identity *peer) {
 static void disconnect(struct connection *connection) {
     struct rpc_server *server = connection->server;
     connection->link = NULL;
+    env_unpost(server->context->env, &connection->give_up);
     if (connection->prev)
         connection->prev->next = connection->next;
     else
@@ -274,15 +286,25 @@ static void disconnect(struct connection *connection) {
     release_connection(connection);
 }
 
-static void on_close(void *arg, const struct error *reason) {
-    struct connection *connection = arg;
+static void complain(struct connection *connection, const char *reason) {
     struct rpc_server *server = connection->server;
     uint64_t suppressed;
-    if (reason->status != STATUS_CLOSED &&
-        log_limit_allow(&server->log_limit, env_now_ns(server->context->env), &suppressed))
+    if (log_limit_allow(&server->log_limit, env_now_ns(server->context->env), &suppressed))
         log_warn(env_log(server->context->env), "rpc",
                  "connection ended node=%" PRIu64 " reason=\"%s\" suppressed=%" PRIu64,
-                 connection->peer.node_id, reason->message, suppressed);
+                 connection->peer.node_id, reason, suppressed);
+}
+
+static void on_close(void *arg, const struct error *reason) {
+    struct connection *connection = arg;
+    if (reason->status != STATUS_CLOSED) complain(connection, reason->message);
+    disconnect(connection);
+}
+
+static void on_give_up(void *arg) {
+    struct connection *connection = arg;
+    complain(connection, "the peer does not read its answers");
+    rpc_link_close(connection->link);
     disconnect(connection);
 }
 
@@ -291,6 +313,7 @@ static const struct rpc_link_handler link_handler = {on_ready, on_frame, on_clos
 void rpc_server_accept(struct rpc_server *server, struct stream *stream) {
     struct connection *connection = MEM_NEW(struct connection);
     connection->server = server;
+    connection->give_up = (struct env_task){.callback = on_give_up, .arg = connection};
     connection->next = server->connections;
     if (connection->next) connection->next->prev = connection;
     server->connections = connection;

@@ -10,7 +10,8 @@
  *     without reaching a handler.
  *  3. A call's cancel token fires when the caller cancels or the connection ends, never after the
  *     answer.
- *  4. A peer that does not read its answers is not read from either. */
+ *  4. A peer that does not read its answers is not read from either; one whose answers fill
+ *     output_limit_bytes is cut off. */
 #ifndef CAIRN_RPC_SERVER_H
 #define CAIRN_RPC_SERVER_H
 

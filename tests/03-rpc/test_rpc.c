@@ -293,6 +293,11 @@ TEST("4", 3, messages_arrive_in_the_order_in_which_they_were_sent) {
     fixture_deinit(&f);
 }
 
+static bool all_are_held(void *arg) { return ((struct fixture *)arg)->held_count == 16; }
+static bool nobody_is_connected(void *arg) {
+    return rpc_server_connections(((struct fixture *)arg)->server) == 0;
+}
+
 /* A caller that sends and never reads. */
 TEST("4", 4, peer_that_does_not_read_its_answers_is_not_read_from) {
     struct fixture f;
@@ -317,6 +322,33 @@ TEST("4", 4, peer_that_does_not_read_its_answers_is_not_read_from) {
     assert_true(answered < 40 * (uint64_t)payload.len);
     stream_resume(peer.stream);
     buf_deinit(&payload);
+    raw_peer_deinit(&peer);
+    fixture_deinit(&f);
+}
+
+TEST("4", 4, peer_whose_unread_answers_fill_the_output_is_cut_off) {
+    struct fixture f;
+    fixture_init(&f);
+    f.server_context.output_limit_bytes = 1024 * 1024;
+    struct raw_peer peer;
+    raw_peer_dial(&f, &peer);
+    stream_pause(peer.stream);
+    raw_peer_send_handshake(&peer);
+    for (uint64_t id = 1; id <= 16; id++) {
+        struct buf frame = BUF_INIT;
+        frame_append(&frame, &(struct frame){
+                                 .kind = FRAME_REQUEST, .method = METHOD_HOLD, .request_id = id});
+        stream_write(peer.stream, buf_slice(&frame));
+        buf_deinit(&frame);
+    }
+    fixture_run(&f, all_are_held, &f);
+    struct buf answer = BUF_INIT;
+    buf_append_zeros(&answer, 1024 * 1024);
+    for (size_t i = 0; i < 16; i++)
+        rpc_reply(f.held[i], buf_slice(&answer));
+    fixture_run(&f, nobody_is_connected, &f);
+    assert_true(f.server_context.bytes_out->value < 8 * (uint64_t)answer.len);
+    buf_deinit(&answer);
     raw_peer_deinit(&peer);
     fixture_deinit(&f);
 }
