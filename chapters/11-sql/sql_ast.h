@@ -68,8 +68,8 @@ struct ast_exprs {
     size_t count;
 };
 
-/* Which members count follows from `kind`; the list above says. Kept small: a long INSERT is made of
- * hundreds of thousands of these. */
+/* Which members count follows from `kind`; the list above says. Kept small: a long INSERT is made
+ * of hundreds of thousands of these. */
 struct ast_expr {
     enum ast_expr_kind kind;
     int position;   /* of the operator for operators, else of the first token */
@@ -278,6 +278,8 @@ enum ast_statement_kind {
     AST_SET,
     AST_RESET,
     AST_SHOW,
+    AST_SHOW_TABLES,  /* Cairn's own: what our prompt's \dt asks for */
+    AST_SHOW_COLUMNS, /* Cairn's own: SHOW COLUMNS FROM t, for \d t */
     AST_DISCARD,
     AST_EXPLAIN
 };
@@ -295,6 +297,7 @@ struct ast_statement {
         struct ast_drop_table *drop_table;
         struct ast_transaction *transaction;
         struct ast_variable *variable;
+        struct ast_relation *relation; /* SHOW COLUMNS */
         struct ast_explain *explain;
         bool discard_all; /* else PLANS, SEQUENCES or TEMP, of which there is nothing to discard */
     };

@@ -226,9 +226,31 @@ static void set_statement(struct parser *parser, struct ast_statement *statement
     set_variable(parser, variable);
 }
 
+static bool at_word(struct parser *parser, const char *word) {
+    const struct sql_token *token = parser_peek(parser, 0);
+    return parser_at_name(parser) && slice_equal(token->value, slice_of_string(word));
+}
+
+/* SHOW TABLES, SHOW COLUMNS FROM t: words that are no keywords of PostgreSQL's. */
+static bool show_catalog(struct parser *parser, struct ast_statement *statement) {
+    if (at_word(parser, "tables")) {
+        parser_advance(parser);
+        statement->kind = AST_SHOW_TABLES;
+        return true;
+    }
+    if (!at_word(parser, "columns") || !parser_at_ahead(parser, 1, KW_FROM)) return false;
+    parser_advance(parser);
+    parser_advance(parser);
+    statement->kind = AST_SHOW_COLUMNS;
+    statement->relation = ARENA_NEW(parser->arena, struct ast_relation);
+    *statement->relation = parser_relation(parser);
+    return true;
+}
+
 static void show_statement(struct parser *parser, struct ast_statement *statement,
                            enum ast_statement_kind kind) {
     parser_advance(parser);
+    if (kind == AST_SHOW && show_catalog(parser, statement)) return;
     struct ast_variable *variable = variable_node(parser, statement, kind);
     if (parser_accept(parser, KW_ALL)) {
         variable->name = "all";

@@ -12,13 +12,15 @@
 struct sql_server {
     struct sql_server_options options;
     struct sql_catalog_cache *catalog;
-    struct prng prng; /* backoff, and the low bits of row ids */
+    struct prng prng;         /* backoff */
+    uint64_t last_rowid_time; /* sql_row_writer.c */
     size_t sessions;
     struct counter *statements, *errors, *retries;
     struct histogram *latency_ns;
 };
 
-/* ---- prepared statements ------------------------------------------------------------------------ */
+/* ---- prepared statements
+ * ------------------------------------------------------------------------ */
 
 struct sql_prepared {
     struct sql_prepared *next;
@@ -42,7 +44,8 @@ struct sql_prepared {
     size_t column_count;
 };
 
-/* ---- portals ---------------------------------------------------------------------------------- */
+/* ---- portals
+ * ---------------------------------------------------------------------------------- */
 
 struct sql_portal {
     struct sql_portal *next;
@@ -57,7 +60,8 @@ struct sql_portal {
     char tag[SQL_TAG_MAX];
 };
 
-/* ---- the session ------------------------------------------------------------------------------ */
+/* ---- the session
+ * ------------------------------------------------------------------------------ */
 
 enum transaction_state { TRANSACTION_IDLE, TRANSACTION_OPEN, TRANSACTION_FAILED };
 
@@ -107,8 +111,8 @@ uint64_t sql_settings_statement_timeout_ns(const struct sql_session *session);
 /* Parses nothing: takes a statement that `syntax` holds already. */
 struct sql_prepared *sql_prepared_new(const char *name, const struct ast_statement *statement);
 void sql_prepared_release(struct sql_prepared *prepared);
-/* Binds and plans for the session's transaction, unless that has been done for this catalog. 0A000 when a client
- * was told other columns before. */
+/* Binds and plans for the session's transaction, unless that has been done for this catalog. 0A000
+ * when a client was told other columns before. */
 enum status sql_prepared_bind(struct sql_session *session, struct sql_prepared *prepared,
                               struct sql_error *error) MUST_CHECK;
 
@@ -155,25 +159,32 @@ enum status sql_give_columns(struct sql_session *session, const struct sql_prepa
 enum status sql_give_rows(struct sql_session *session, const struct sql_batch *batch,
                           struct sql_error *error) MUST_CHECK;
 
-/* sql_run.c: a plan under way. */
+/* sql_run.c: a plan under way, on the session's transaction. */
 struct sql_run;
-/* The plan's arena must outlive it; values too. */
+/* Of INSERT, UPDATE and DELETE: the part that finds the rows. The plan's arena must outlive it;
+ * values too. */
 enum status sql_run_start(struct sql_session *session, const struct sql_prepared *prepared,
                           const struct sql_datum *values, struct sql_run **out,
                           struct sql_error *error) MUST_CHECK;
-/* The next rows, at most max_rows of them (0: as many as a batch holds); selection.count 0: none are
- * left. Valid until the next call. */
+/* The next rows, at most max_rows of them (0: as many as a batch holds); selection.count 0: none
+ * are left. Valid until the next call. */
 enum status sql_run_next(struct sql_run *run, uint64_t max_rows, const struct sql_batch **batch,
                          struct sql_error *error) MUST_CHECK;
 /* NULL is fine. */
 void sql_run_free(struct sql_run *run);
+/* What expressions of the statement may ask for. `arena`: for their results. */
+struct sql_eval_context sql_run_eval_context(const struct sql_session *session,
+                                             const struct sql_prepared *prepared,
+                                             const struct sql_datum *values, struct arena *arena);
 
 /* sql_dml.c: INSERT, UPDATE, DELETE to the end. alone: the commit follows at once, so that a
- * duplicate key may be found there (txn_put_absent without TXN_IMMEDIATE) if the session is idle. */
+ * duplicate key may be found there (txn_put_absent without TXN_IMMEDIATE) if the session is
+ * idle. */
 enum status sql_dml_execute(struct sql_session *session, const struct sql_prepared *prepared,
                             const struct sql_datum *values, bool alone, uint64_t *rows,
                             struct sql_error *error) MUST_CHECK;
-/* The error of a commit that met an existing key: 23505, with the key's values. */
+/* The error of a commit that met an existing key: 23505, with the key's values. CONFLICT (40001) if
+ * the key is a hidden one, which another attempt chooses anew. */
 enum status sql_duplicate_key_error(const struct sql_table *table, struct slice key,
                                     struct sql_error *error);
 
