@@ -1,53 +1,61 @@
-/* clock_bound.c - a timer that keeps the durable bound 10 to 15 seconds ahead of the clock. */
+/* clock_bound.c - a timer that keeps the bound in the log ahead of the clock. */
 #include "clock_bound.h"
 
 #include "mem.h"
 
-#define AHEAD_NS (15 * NS_PER_S)
-#define RAISE_BELOW_NS (10 * NS_PER_S)
-#define CHECK_INTERVAL_NS (1 * NS_PER_S)
+#define AHEAD_NS (3 * NS_PER_S)
+#define RAISE_BELOW_NS (1500 * NS_PER_MS)
+#define CHECK_INTERVAL_NS (500 * NS_PER_MS)
 
 struct clock_bound {
-    struct env *env;
-    struct log_store *log;
-    struct hlc *clock;
+    struct clock_bound_options options;
     struct env_timer timer;
 };
 
 static void raise_bound(struct clock_bound *bound, hlc_timestamp now) {
-    struct node_state state = *log_store_node(bound->log);
+    struct node_state state = *log_store_node(bound->options.log);
     state.hlc_bound = hlc_from_wall(hlc_to_wall_ns(now) + AHEAD_NS);
-    log_store_set_node(bound->log, &state);
+    log_store_set_node(bound->options.log, &state);
 }
 
 static void check(void *arg) {
     struct clock_bound *bound = arg;
-    hlc_timestamp now = hlc_now(bound->clock, env_wall_ns(bound->env));
-    hlc_timestamp durable = log_store_node(bound->log)->hlc_bound;
-    if (hlc_to_wall_ns(now) + RAISE_BELOW_NS > hlc_to_wall_ns(durable)) {
-        if (now > durable)
-            log_warn(env_log(bound->env), "clock",
-                     "the wall clock jumped ahead of the durable bound");
+    struct env *env = bound->options.env;
+    hlc_timestamp now = hlc_now(bound->options.clock, env_wall_ns(env));
+    hlc_timestamp logged = log_store_node(bound->options.log)->hlc_bound;
+    if (hlc_to_wall_ns(now) + RAISE_BELOW_NS > hlc_to_wall_ns(logged)) {
+        if (now > logged) log_warn(env_log(env), "clock", "the wall clock jumped ahead");
         raise_bound(bound, now);
     }
-    env_timer_start(bound->env, &bound->timer, env_now_ns(bound->env) + CHECK_INTERVAL_NS);
+    env_timer_start(env, &bound->timer, env_deadline_ns(env, CHECK_INTERVAL_NS));
 }
 
-enum status clock_bound_new(struct env *env, struct log_store *log, struct hlc *clock,
-                            struct clock_bound **out, struct error *error) {
-    struct clock_bound *bound = MEM_NEW(struct clock_bound);
-    *bound = (struct clock_bound){.env = env, .log = log, .clock = clock};
-    hlc_advance(clock, log_store_node(log)->hlc_bound);
-    raise_bound(bound, hlc_now(clock, env_wall_ns(env)));
-    enum status status = log_store_sync_blocking(log, error);
-    if (status != STATUS_OK) {
-        mem_free(bound);
-        return status;
-    }
+/* The sync of the first bound is not waited for: nothing is issued under it before a vote or an entry
+ * is synced, and these come later in the same log. */
+static void begin(void *arg) {
+    struct clock_bound *bound = arg;
+    struct env *env = bound->options.env;
+    hlc_advance(bound->options.clock, log_store_node(bound->options.log)->hlc_bound);
+    raise_bound(bound, hlc_now(bound->options.clock, env_wall_ns(env)));
     env_timer_init(&bound->timer, check, bound);
-    env_timer_start(env, &bound->timer, env_now_ns(env) + CHECK_INTERVAL_NS);
-    *out = bound;
-    return STATUS_OK;
+    env_timer_start(env, &bound->timer, env_deadline_ns(env, CHECK_INTERVAL_NS));
+    bound->options.on_ready(bound->options.arg);
+}
+
+struct clock_bound *clock_bound_new(const struct clock_bound_options *options) {
+    struct clock_bound *bound = MEM_NEW(struct clock_bound);
+    struct env *env = options->env;
+    bound->options = *options;
+    uint64_t logged_ns = hlc_to_wall_ns(log_store_node(options->log)->hlc_bound);
+    uint64_t near_ns = env_wall_ns(env) + options->clock->max_offset_ns * 4 / 5;
+    uint64_t wait_ns = logged_ns > near_ns ? logged_ns - near_ns : 0;
+    if (wait_ns > AHEAD_NS) {
+        log_warn(env_log(env), "clock", "the wall clock went back: waiting for it seconds=%.1f",
+                 (double)wait_ns / (double)NS_PER_S);
+    }
+    env_timer_init(&bound->timer, begin, bound);
+    env_timer_start(env, &bound->timer, env_deadline_ns(env, wait_ns));
+    return bound;
 }
 
 void clock_bound_free(struct clock_bound *bound) {
