@@ -14,6 +14,8 @@
 
 enum { NO_FAULT = -1 };
 
+struct fault_sync;
+
 struct fault_env {
     struct env base;
     struct env *inner;
@@ -22,6 +24,7 @@ struct fault_env {
     atomic_uint_least64_t operations;
     atomic_int fault; /* enum fault_kind or NO_FAULT */
     atomic_uint_least64_t fault_at;
+    struct fault_sync *syncs; /* under way */
     bool died;
 };
 
@@ -130,12 +133,28 @@ struct fault_sync {
     struct file_sync_op *op;
     struct fault_inode *inode;
     uint64_t covered;
+    struct fault_sync *next, **at; /* in the list of those under way */
 };
+
+static struct fault_sync *new_sync(struct fault_env *fault) {
+    struct fault_sync *sync = MEM_NEW(struct fault_sync);
+    sync->next = fault->syncs;
+    sync->at = &fault->syncs;
+    if (sync->next != NULL) sync->next->at = &sync->next;
+    fault->syncs = sync;
+    return sync;
+}
+
+static void free_sync(struct fault_sync *sync) {
+    *sync->at = sync->next;
+    if (sync->next != NULL) sync->next->at = sync->at;
+    mem_free(sync);
+}
 
 static void report_failed_sync(void *arg) {
     struct fault_sync *sync = arg;
     struct file_sync_op *op = sync->op;
-    mem_free(sync);
+    free_sync(sync);
     op->done(op->arg, op->status, &op->error);
 }
 
@@ -145,13 +164,13 @@ static void on_inner_sync(void *arg, enum status status, const struct error *err
     op->status = status;
     op->error = *error;
     if (status == STATUS_OK) fault_inode_synced(sync->inode, sync->covered);
-    mem_free(sync);
+    free_sync(sync);
     op->done(op->arg, op->status, &op->error);
 }
 
 static void fault_file_sync_start(struct file *base, struct file_sync_op *op) {
     struct fault_file *file = file_of(base);
-    struct fault_sync *sync = MEM_NEW(struct fault_sync);
+    struct fault_sync *sync = new_sync(fault_of(base->env));
     sync->op = op;
     sync->inode = file->inode;
     sync->covered = fault_inode_sequence(file->inode);
@@ -320,6 +339,9 @@ struct env *env_fault_new(struct env *inner, uint64_t seed) {
 
 void env_fault_free(struct env *env) {
     struct fault_env *fault = fault_of(env);
+    while (fault->syncs != NULL) {
+        free_sync(fault->syncs); /* in simulation a crash ends them unreported */
+    }
     fault_disk_free(fault->disk);
     mem_free(fault);
 }
