@@ -1,8 +1,8 @@
 /* raft_world.h - a cluster of cores in memory: virtual time, a network and disks that fail.
  *
- * Each node gets the shell that raft.h asks for, reduced to what matters: a disk with one sync under
- * way at a time, a queue of updates behind it, messages that wait for it, a state machine that is
- * flushed now and then. What is not synced is lost at a crash, or a part of it survives.
+ * Each node gets the shell that raft.h asks for, reduced to what matters: a disk with one sync
+ * under way at a time, a queue of updates behind it, messages that wait for it, a state machine
+ * that is flushed now and then. What is not synced is lost at a crash, or a part of it survives.
  *
  * After every step the invariants of raft.h are checked, inside the node and across all nodes. A
  * violation fails the test and names the seed. */

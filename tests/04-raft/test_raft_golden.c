@@ -331,9 +331,12 @@ static void set_disk(struct disk *disk, const char *text) {
 static void status_of(struct script *script, uint64_t id) {
     struct buf text = BUF_INIT;
     raft_dump(script->nodes[id].raft, &text);
-    buf_append_byte(&text, 0);
-    for (char *line = strtok((char *)text.data, "\n"); line; line = strtok(NULL, "\n"))
-        buf_printf(script->out, "  %s\n", line);
+    for (size_t at = 0; at < text.len;) {
+        const char *line = (const char *)text.data + at;
+        size_t len = (size_t)((const char *)memchr(line, '\n', text.len - at) - line);
+        buf_printf(script->out, "  %.*s\n", (int)len, line);
+        at += len + 1;
+    }
     buf_deinit(&text);
 }
 
