@@ -52,12 +52,24 @@ void mvcc_write_delete(struct write_batch *batch, struct slice key, hlc_timestam
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* The version that a read at `timestamp` sees. OK with *version = 0: there is none. A tombstone
- * has a version, and *found is false. `value` (may be NULL) is overwritten. OK, WOULD_BLOCK, IO,
- * CORRUPT. */
-enum status mvcc_read(const struct store_reader *reader, struct slice key, hlc_timestamp timestamp,
-                      struct buf *value, bool *found, hlc_timestamp *version,
-                      struct error *error) MUST_CHECK;
+/* Reads of single keys, over one iterator: the more keys, the more it saves. They all see the
+ * state at the first read. Keys in ascending order are cheapest. */
+struct mvcc_points {
+    struct store_reader reader;
+    struct engine_iterator *it; /* NULL before the first read */
+    struct buf seek;
+};
+void mvcc_points_init(struct mvcc_points *points, const struct store_reader *reader);
+void mvcc_points_deinit(struct mvcc_points *points);
+
+struct mvcc_version {
+    hlc_timestamp timestamp; /* 0: there is none */
+    bool found;              /* false also for a tombstone */
+    struct slice value;      /* valid until the next read */
+};
+/* The version that a read at `timestamp` sees. OK, WOULD_BLOCK, IO, CORRUPT. */
+enum status mvcc_points_read(struct mvcc_points *points, struct slice key, hlc_timestamp timestamp,
+                             struct mvcc_version *out, struct error *error) MUST_CHECK;
 
 /* A walk over the newest visible version of each key in [start, end), at a timestamp. */
 struct mvcc_scan_options {
@@ -79,10 +91,10 @@ struct slice mvcc_scan_value(const struct mvcc_scan *scan);
 bool mvcc_scan_is_tombstone(const struct mvcc_scan *scan);
 hlc_timestamp mvcc_scan_version(const struct mvcc_scan *scan);
 
-/* True in *changed if a key of [start, end) has a version in (after, upto]. `key` (may be NULL)
+/* True in *changed if a key of the span has a version in (after, upto]. `key` (may be NULL)
  * receives it. */
-enum status mvcc_changed(const struct store_reader *reader, const struct span *span,
-                         hlc_timestamp after, hlc_timestamp upto, bool *changed, struct buf *key,
+enum status mvcc_changed(struct mvcc_points *points, const struct span *span, hlc_timestamp after,
+                         hlc_timestamp upto, bool *changed, struct buf *key,
                          struct error *error) MUST_CHECK;
 
 #endif

@@ -49,46 +49,56 @@ static enum status choose_timestamp(const struct evaluation *evaluation, hlc_tim
 static enum status any_changed(const struct evaluation *evaluation, hlc_timestamp timestamp,
                                Cairn__KvUnchanged *const *keys, size_t count,
                                protobuf_c_boolean *changed, struct error *error) {
-    for (size_t i = 0; i < count; i++) {
-        struct span span = span_point(STORE_SPACE_DATA, rpc_slice(keys[i]->key));
-        bool key_changed;
-        TRY(mvcc_changed(&evaluation->reader, &span, keys[i]->since, timestamp, &key_changed, NULL,
-                         error));
-        if (key_changed) *changed = true;
-    }
-    return STATUS_OK;
-}
-
-enum status mvcc_evaluate_get(struct evaluation *evaluation, hlc_timestamp timestamp,
-                              const Cairn__KvGet *request, struct error *error) {
-    size_t count = request->n_keys, bytes = 0;
-    struct arena *arena = evaluation->arena;
-    Cairn__KvGetReply reply = CAIRN__KV_GET_REPLY__INIT;
-    reply.read_timestamp = timestamp;
-    reply.n_values = count;
-    reply.values = ARENA_ARRAY(arena, Cairn__KvValue *, count);
-    TRY(any_changed(evaluation, timestamp, request->unchanged, request->n_unchanged, &reply.changed,
-                    error));
-    struct buf value = BUF_INIT;
+    struct mvcc_points points;
+    mvcc_points_init(&points, &evaluation->reader);
     enum status status = STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        Cairn__KvValue *out = reply.values[i] = ARENA_NEW(arena, Cairn__KvValue);
+        struct span span = span_point(STORE_SPACE_DATA, rpc_slice(keys[i]->key));
+        bool key_changed;
+        status = mvcc_changed(&points, &span, keys[i]->since, timestamp, &key_changed, NULL, error);
+        if (key_changed) *changed = true;
+    }
+    mvcc_points_deinit(&points);
+    return status;
+}
+
+static enum status read_values(struct evaluation *evaluation, hlc_timestamp timestamp,
+                               const Cairn__KvGet *request, Cairn__KvGetReply *reply,
+                               struct error *error) {
+    struct arena *arena = evaluation->arena;
+    size_t bytes = 0;
+    struct mvcc_points points;
+    mvcc_points_init(&points, &evaluation->reader);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < request->n_keys && status == STATUS_OK; i++) {
+        Cairn__KvValue *out = reply->values[i] = ARENA_NEW(arena, Cairn__KvValue);
         cairn__kv_value__init(out);
-        bool found;
-        buf_clear(&value);
-        status = mvcc_read(&evaluation->reader, rpc_slice(request->keys[i]), timestamp, &value,
-                           &found, &out->timestamp, error);
-        if (status != STATUS_OK || !found) continue;
-        bytes += value.len;
+        struct mvcc_version version;
+        status = mvcc_points_read(&points, rpc_slice(request->keys[i]), timestamp, &version, error);
+        out->timestamp = version.timestamp;
+        if (status != STATUS_OK || !version.found) continue;
+        bytes += version.value.len;
         if (bytes > MVCC_MAX_REPLY_BYTES)
             status = error_set(error, STATUS_TOO_LARGE, "the values are over %d bytes in all",
                                MVCC_MAX_REPLY_BYTES);
         out->found = true;
-        out->value = rpc_bytes(arena_dup_slice(arena, buf_slice(&value)));
+        out->value = rpc_bytes(arena_dup_slice(arena, version.value));
     }
-    buf_deinit(&value);
-    if (status == STATUS_OK) rpc_pack(evaluation->reply, &reply.base);
+    mvcc_points_deinit(&points);
     return status;
+}
+
+enum status mvcc_evaluate_get(struct evaluation *evaluation, hlc_timestamp timestamp,
+                              const Cairn__KvGet *request, struct error *error) {
+    Cairn__KvGetReply reply = CAIRN__KV_GET_REPLY__INIT;
+    reply.read_timestamp = timestamp;
+    reply.n_values = request->n_keys;
+    reply.values = ARENA_ARRAY(evaluation->arena, Cairn__KvValue *, request->n_keys);
+    TRY(any_changed(evaluation, timestamp, request->unchanged, request->n_unchanged, &reply.changed,
+                    error));
+    TRY(read_values(evaluation, timestamp, request, &reply, error));
+    rpc_pack(evaluation->reply, &reply.base);
+    return STATUS_OK;
 }
 
 enum status mvcc_check_get(const Cairn__KvGet *get, struct error *error) {

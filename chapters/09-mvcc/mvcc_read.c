@@ -38,35 +38,42 @@ static enum status corrupt_version(struct error *error) {
     return error_set(error, STATUS_CORRUPT, "the engine holds a malformed version");
 }
 
-/* ---- one key -------------------------------------------------------------------------------- */
+/* ---- single keys ----------------------------------------------------------------------------- */
 
-enum status mvcc_read(const struct store_reader *reader, struct slice key, hlc_timestamp timestamp,
-                      struct buf *value, bool *found, hlc_timestamp *version, struct error *error) {
-    struct buf lower = BUF_INIT, upper = BUF_INIT;
-    mvcc_encode(&lower, key, timestamp);
-    mvcc_encode(&upper, key, 0); /* no version has timestamp 0 */
-    struct engine_iterator *it = open_iterator(reader, buf_slice(&lower), buf_slice(&upper));
-    *found = false;
-    *version = 0;
-    enum status status = STATUS_OK;
-    if (engine_iterator_seek_first(it)) {
-        struct slice prefix, stored = engine_iterator_value(it);
-        if (!mvcc_split(engine_iterator_key(it), &prefix, version) || stored.len == 0) {
-            status = corrupt_version(error);
-        } else {
-            *found = stored.data[0] == MVCC_VALUE;
-            if (value != NULL) {
-                buf_clear(value);
-                buf_append_slice(value, slice_from(stored, 1));
-            }
-        }
-    } else {
-        status = engine_iterator_status(it, error);
-    }
-    engine_iterator_free(it);
-    buf_deinit(&lower);
-    buf_deinit(&upper);
-    return status;
+void mvcc_points_init(struct mvcc_points *points, const struct store_reader *reader) {
+    *points = (struct mvcc_points){.reader = *reader};
+}
+
+void mvcc_points_deinit(struct mvcc_points *points) {
+    if (points->it != NULL) engine_iterator_free(points->it);
+    points->it = NULL;
+    buf_deinit(&points->seek);
+}
+
+/* True if the engine key belongs to the same user key as the one that was sought. */
+static bool same_prefix(const struct mvcc_points *points, struct slice found) {
+    size_t len = points->seek.len - sizeof(hlc_timestamp);
+    return found.len == points->seek.len && memcmp(found.data, points->seek.data, len) == 0;
+}
+
+enum status mvcc_points_read(struct mvcc_points *points, struct slice key, hlc_timestamp timestamp,
+                             struct mvcc_version *out, struct error *error) {
+    static const uint8_t lower[] = {STORE_SPACE_DATA}, upper[] = {STORE_SPACE_DATA + 1};
+    if (points->it == NULL)
+        points->it = open_iterator(&points->reader, slice_of(lower, 1), slice_of(upper, 1));
+    *out = (struct mvcc_version){0};
+    buf_clear(&points->seek);
+    mvcc_encode(&points->seek, key, timestamp);
+    if (!engine_iterator_seek(points->it, buf_slice(&points->seek)))
+        return engine_iterator_status(points->it, error);
+    struct slice encoded = engine_iterator_key(points->it), prefix;
+    if (!same_prefix(points, encoded)) return STATUS_OK;
+    struct slice stored = engine_iterator_value(points->it);
+    if (!mvcc_split(encoded, &prefix, &out->timestamp) || stored.len == 0)
+        return corrupt_version(error);
+    out->found = stored.data[0] == MVCC_VALUE;
+    out->value = slice_from(stored, 1);
+    return STATUS_OK;
 }
 
 /* ---- walking -------------------------------------------------------------------------------- */
@@ -279,15 +286,13 @@ static enum status range_changed(const struct store_reader *reader, const struct
     return status;
 }
 
-enum status mvcc_changed(const struct store_reader *reader, const struct span *span,
-                         hlc_timestamp after, hlc_timestamp upto, bool *changed, struct buf *key,
-                         struct error *error) {
+enum status mvcc_changed(struct mvcc_points *points, const struct span *span, hlc_timestamp after,
+                         hlc_timestamp upto, bool *changed, struct buf *key, struct error *error) {
     *changed = false;
-    if (!span->point) return range_changed(reader, span, after, upto, changed, key, error);
-    bool found;
-    hlc_timestamp version;
-    TRY(mvcc_read(reader, span->start, upto, NULL, &found, &version, error));
-    *changed = version > after;
+    if (!span->point) return range_changed(&points->reader, span, after, upto, changed, key, error);
+    struct mvcc_version version;
+    TRY(mvcc_points_read(points, span->start, upto, &version, error));
+    *changed = version.timestamp > after;
     if (*changed && key != NULL) {
         buf_clear(key);
         buf_append_slice(key, span->start);

@@ -85,8 +85,8 @@ struct txn_value {
     bool found;
     struct slice value; /* in the arena */
 };
-/* All in one round trip. Keys need not be sorted or distinct; `values` has room for `count`. OK,
- * CONFLICT, DEADLOCK, TOO_LARGE (over 64 MiB in all). */
+/* One round trip for every 1,024 keys, which need not be sorted or distinct; `values` has room
+ * for `count`. OK, CONFLICT, DEADLOCK, TOO_LARGE (values over 32 MiB in one round trip). */
 enum status txn_get_many(struct txn *txn, const struct slice *keys, size_t count, unsigned flags,
                          struct arena *arena, struct txn_value *values,
                          struct error *error) MUST_CHECK;
@@ -109,7 +109,8 @@ enum status txn_put_absent(struct txn *txn, struct slice key, struct slice value
  * transaction is dead: CONFLICT: retry from the beginning. EXISTS: txn_failed_key has the key of a
  * txn_put_absent. UNKNOWN_OUTCOME (SQLSTATE 40003): it may have been committed, or may be yet; the
  * leader could not be asked in time. A transaction that wrote nothing commits without a round trip.
- * Never returns CANCELLED: a commit that is cancelled under way has an unknown outcome. */
+ * DEADLINE, CANCELLED and the like mean, as everywhere, that nothing was written: a commit under
+ * way is not cancelled any more. */
 enum status txn_commit(struct txn *txn, struct error *error) MUST_CHECK;
 /* Never suspends: locks are released behind its back. */
 void txn_rollback(struct txn *txn);

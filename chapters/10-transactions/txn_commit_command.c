@@ -56,18 +56,21 @@ static enum status look_up(struct evaluation *evaluation, const Cairn__TxnCommit
 /* Keys that must be absent, against their newest versions: the latches keep these the newest. */
 static enum status check_absent(struct evaluation *evaluation, const Cairn__TxnCommit *commit,
                                 Cairn__TxnCommitReply *reply, struct error *error) {
-    for (size_t i = 0; i < commit->n_writes; i++) {
+    struct mvcc_points points;
+    mvcc_points_init(&points, &evaluation->reader);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < commit->n_writes && status == STATUS_OK; i++) {
         if (!commit->writes[i]->must_be_absent) continue;
-        bool found;
-        hlc_timestamp version;
-        TRY(mvcc_read(&evaluation->reader, rpc_slice(commit->writes[i]->key), HLC_MAX, NULL, &found,
-                      &version, error));
-        if (!found) continue;
+        struct mvcc_version version;
+        status =
+            mvcc_points_read(&points, rpc_slice(commit->writes[i]->key), HLC_MAX, &version, error);
+        if (!version.found) continue;
         reply->outcome = CAIRN__TXN_OUTCOME__TXN_KEY_EXISTS;
         reply->key = commit->writes[i]->key;
-        return STATUS_OK;
+        break;
     }
-    return STATUS_OK;
+    mvcc_points_deinit(&points);
+    return status;
 }
 
 static enum status validate(struct evaluation *evaluation, const Cairn__TxnCommit *commit,

@@ -60,15 +60,17 @@ enum status txn_spans_changed(struct evaluation *evaluation, Cairn__TxnSpan *con
         *changed = answer == RECENT_CHANGED;
         if (answer != RECENT_UNKNOWN) return STATUS_OK;
     }
+    struct mvcc_points points;
+    mvcc_points_init(&points, &evaluation->reader);
     struct buf found = BUF_INIT;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK && !*changed; i++) {
         struct span span = txn_span_of(spans[i]);
-        status =
-            mvcc_changed(&evaluation->reader, &span, spans[i]->since != 0 ? spans[i]->since : after,
-                         upto, changed, &found, error);
+        status = mvcc_changed(&points, &span, spans[i]->since != 0 ? spans[i]->since : after, upto,
+                              changed, &found, error);
     }
     if (*changed) *key = arena_dup_slice(evaluation->arena, buf_slice(&found));
     buf_deinit(&found);
+    mvcc_points_deinit(&points);
     return status;
 }

@@ -45,15 +45,14 @@ static void write_version(struct shelf *shelf, const char *key, hlc_timestamp ti
 /* The value at a timestamp, "-" for none. */
 static const char *read_at(struct shelf *shelf, const char *key, hlc_timestamp timestamp,
                            char *out) {
-    struct buf value = BUF_INIT;
-    bool found;
-    hlc_timestamp version;
+    struct mvcc_points points;
+    mvcc_points_init(&points, &shelf->reader);
+    struct mvcc_version version;
     struct error error;
-    assert_ok(mvcc_read(&shelf->reader, slice_of_string(key), timestamp, &value, &found, &version,
-                        &error),
-              &error);
-    sprintf(out, "%.*s", found ? (int)value.len : 1, found ? (const char *)value.data : "-");
-    buf_deinit(&value);
+    assert_ok(mvcc_points_read(&points, slice_of_string(key), timestamp, &version, &error), &error);
+    sprintf(out, "%.*s", version.found ? (int)version.value.len : 1,
+            version.found ? (const char *)version.value.data : "-");
+    mvcc_points_deinit(&points);
     return out;
 }
 
@@ -126,9 +125,12 @@ TEST("2", 0, a_change_is_a_version_after_one_moment_and_not_after_another) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bool changed;
         struct error error;
-        assert_ok(mvcc_changed(&shelf.reader, cases[i].span, cases[i].after, cases[i].upto,
-                               &changed, NULL, &error),
+        struct mvcc_points points;
+        mvcc_points_init(&points, &shelf.reader);
+        assert_ok(mvcc_changed(&points, cases[i].span, cases[i].after, cases[i].upto, &changed,
+                               NULL, &error),
                   &error);
+        mvcc_points_deinit(&points);
         assert_int_equal(cases[i].changed, changed);
     }
     shelf_stop(&shelf);
@@ -141,7 +143,7 @@ TEST("2", 3, a_scan_over_rows_with_many_versions_takes_few_steps) {
     shelf_start(&shelf);
     struct write_batch batch;
     write_batch_init(&batch);
-    char key[8];
+    char key[16];
     for (int row = 0; row < ROWS; row++) {
         sprintf(key, "k%02d", row);
         for (hlc_timestamp t = 1; t <= VERSIONS; t++)
