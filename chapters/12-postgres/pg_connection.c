@@ -70,6 +70,22 @@ static void refuse_function_call(struct pg_connection *connection) {
     ready(connection);
 }
 
+/* A message that was dropped: what it would have done has failed. False: without it there is no going
+ * on. */
+static bool on_dropped(struct pg_connection *connection, enum pg_frontend type,
+                       const struct sql_error *error) {
+    bool simple = type == PG_QUERY || type == PG_FUNCTION_CALL;
+    bool extended = type == PG_PARSE || type == PG_BIND || type == PG_DESCRIBE ||
+                    type == PG_EXECUTE || type == PG_CLOSE;
+    if (!simple && !extended) return false;
+    if (connection->skip_to_sync) return true;
+    sql_session_fail(connection->session);
+    pg_put_error(&connection->out, "ERROR", error);
+    if (simple) ready(connection);
+    connection->skip_to_sync = extended;
+    return true;
+}
+
 /* ---- the loop ------------------------------------------------------------------------------- */
 
 /* False: the client has said goodbye. */
@@ -114,11 +130,12 @@ static void converse(struct pg_connection *connection) {
         struct pg_message message;
         enum status status = pg_read_message(connection, &message, &error);
         if (status == STATUS_CLOSED) return;
-        if (status != STATUS_OK) {
+        if (status == STATUS_OK) {
+            if (!on_message(connection, &message)) return;
+        } else if (status != STATUS_TOO_LARGE || !on_dropped(connection, message.type, &error)) {
             pg_report_fatal(connection, &error);
             return;
         }
-        if (!on_message(connection, &message)) return;
         if (pg_write_some(connection) == STATUS_CLOSED) return;
         /* CANCELLED: a cancel request that came too late. */
         if (count % MESSAGES_PER_SLICE == 0 && co_yield() != STATUS_OK) continue;

@@ -104,6 +104,18 @@ static struct slice take(struct pg_connection *connection, size_t size_bytes) {
     return buf_slice(&connection->message);
 }
 
+/* Consumes `size_bytes` as they come. */
+static enum status drop(struct pg_connection *connection, size_t size_bytes) {
+    for (;;) {
+        size_t have = pg_unread(connection);
+        size_t part = have < size_bytes ? have : size_bytes;
+        if (part > 0) stream_consume(connection->stream, part);
+        size_bytes -= part;
+        if (size_bytes == 0) return STATUS_OK;
+        TRY(await_input(connection, 0, 1));
+    }
+}
+
 /* INVALID and TOO_LARGE of a decoder, as the client is told. */
 static enum status refuse(struct sql_error *error, const struct error *lower) {
     const char *sqlstate = lower->status == STATUS_TOO_LARGE ? SQLSTATE_PROGRAM_LIMIT_EXCEEDED
@@ -138,6 +150,7 @@ enum status pg_read_message(struct pg_connection *connection, struct pg_message 
         if (status == STATUS_OK)
             return pg_message_decode(take(connection, size_bytes), PG_MESSAGE_LIMIT, out,
                                      &size_bytes, &lower);
+        if (status == STATUS_TOO_LARGE) TRY(drop(connection, size_bytes));
         if (status != STATUS_WOULD_BLOCK) return refuse(error, &lower);
         pg_trim(connection);
         TRY(await_input(connection, input.len, size_bytes));

@@ -112,13 +112,14 @@ enum status pg_message_decode(struct slice input, size_t limit, struct pg_messag
         return error_set(error, STATUS_INVALID, "invalid frontend message type %u", type);
     if (input.len < MESSAGE_HEADER_BYTES) return STATUS_WOULD_BLOCK;
     uint32_t length = load_u32be(input.data + 1);
-    if (length < 4) return error_set(error, STATUS_INVALID, "invalid message length");
+    if (length < 4 || length > PG_LENGTH_LIMIT)
+        return error_set(error, STATUS_INVALID, "invalid message length");
+    *size_bytes = (size_t)length + 1;
+    out->type = (enum pg_frontend)type;
     if (length > limit)
         return error_set(error, STATUS_TOO_LARGE, "message of %u bytes, the limit is %zu", length,
                          limit);
-    *size_bytes = (size_t)length + 1;
     if (input.len < *size_bytes) return STATUS_WOULD_BLOCK;
-    out->type = (enum pg_frontend)type;
     out->body = slice_of(input.data + MESSAGE_HEADER_BYTES, length - 4);
     return STATUS_OK;
 }

@@ -18,8 +18,9 @@
 #include "status.h"
 
 enum {
-    PG_STARTUP_LIMIT = 10000,            /* PostgreSQL's MAX_STARTUP_PACKET_LENGTH */
-    PG_MESSAGE_LIMIT = 64 * 1024 * 1024, /* type byte not counted */
+    PG_STARTUP_LIMIT = 10000,             /* PostgreSQL's MAX_STARTUP_PACKET_LENGTH */
+    PG_MESSAGE_LIMIT = 64 * 1024 * 1024,  /* type byte not counted */
+    PG_LENGTH_LIMIT = 1024 * 1024 * 1024, /* no client means such a length */
     PG_CANCEL_KEY_BYTES = 4
 };
 
@@ -71,8 +72,8 @@ struct pg_message {
 };
 
 /* Takes one message. OK; WOULD_BLOCK (*size_bytes is what it needs); TOO_LARGE (the length is over
- * `limit`); INVALID (an unknown type, a length under 4). After the last two the stream is out of
- * step: the connection must end. */
+ * `limit`: out->type is set, and *size_bytes may be skipped to stay in step); INVALID (an unknown
+ * type, or a length that cannot be meant: the stream is out of step, the connection must end). */
 enum status pg_message_decode(struct slice input, size_t limit, struct pg_message *out,
                               size_t *size_bytes, struct error *error) MUST_CHECK;
 
