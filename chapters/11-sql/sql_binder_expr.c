@@ -373,9 +373,6 @@ static int figure_name(const struct ast_expr *expr, const char **name) {
     case AST_LEAST:
         *name = "least";
         return 2;
-    case AST_BOOLEAN: /* in PostgreSQL a cast of 't' to bool */
-        *name = "bool";
-        return 1;
     default:
         return 0;
     }

@@ -11,8 +11,8 @@
  *     to its columns.
  *  3. What a scan's `bounds` say is guaranteed by whoever reads the spans; the conditions that the
  *     bounds express exactly are in no filter any more.
- *  4. `order` says how a node's output is sorted; sorting by PRIMARY KEY costs nothing, so a SORT
- *     stands only where the order is not there yet.
+ *  4. A scan gives rows in the order of the primary key; sorting by a prefix of that costs nothing, so
+ *     a SORT stands only where the order is not there yet.
  *
  * The tree's expressions have had their constants folded. */
 #ifndef CAIRN_SQL_PLAN_H
@@ -160,8 +160,6 @@ struct sql_plan {
     struct sql_plan *left, *right; /* NULL where there is none */
     uint32_t column_count;
     const struct sql_plan_column *columns;
-    const struct sql_sort_key *order; /* of the output; may be none */
-    uint32_t order_count;
     double rows, cost; /* estimates: sql_planner_cost.c */
     union {
         struct sql_plan_scan scan;
