@@ -70,8 +70,8 @@ static void refuse_function_call(struct pg_connection *connection) {
     ready(connection);
 }
 
-/* A message that was dropped: what it would have done has failed. False: without it there is no going
- * on. */
+/* A message that was dropped: what it would have done has failed. False: there is no going on
+ * without it. */
 static bool on_dropped(struct pg_connection *connection, enum pg_frontend type,
                        const struct sql_error *error) {
     bool simple = type == PG_QUERY || type == PG_FUNCTION_CALL;

@@ -56,9 +56,9 @@ void pg_server_forget(struct pg_connection *connection);
 extern const struct stream_handler pg_stream_handler;
 
 /* Each waits for a whole message and copies it: it is valid until the next read. Output is handed
- * over first. CLOSED: the client is gone, or connection->ending. INVALID, and TOO_LARGE of the first
- * message: `error` says what is wrong, and the connection must end. TOO_LARGE of another: it was
- * dropped as it came; out->type and `error` are set. */
+ * over first. CLOSED: the client is gone, or connection->ending. INVALID, and TOO_LARGE of the
+ * first message: `error` says what is wrong, and the connection must end. TOO_LARGE of another: it
+ * was dropped as it came; out->type and `error` are set. */
 enum status pg_read_startup(struct pg_connection *connection, struct pg_startup *out,
                             struct sql_error *error) MUST_CHECK;
 enum status pg_read_message(struct pg_connection *connection, struct pg_message *out,
