@@ -160,6 +160,163 @@ TEST("5.2", 4, second_crash_during_recovery_keeps_what_was_acknowledged) {
     crash_everywhere(LOSE_SOME, 12, true);
 }
 
+/* ---- on the loop, where segments are prepared and removed in the background ------------------ */
+
+enum { LOOP_RECORDS = 120, TYPE_RECORD = 1, TYPE_PREAMBLE = 2 };
+
+struct loop_world {
+    struct world world;
+    uint64_t positions[LOOP_RECORDS + 1];
+    bool first_is_preamble; /* of what was replayed */
+    bool any;
+};
+
+static void append_preamble(void *arg, struct wal *wal) {
+    struct loop_world *loop = arg;
+    struct error error;
+    uint64_t appended = loop->world.appended;
+    if (wal_append(wal, TYPE_PREAMBLE, slice_of(&appended, 8), NULL, &error) != STATUS_OK)
+        fail_msg("the preamble does not fit: %s", error.message);
+}
+
+/* A few records; the next few come when these are synced. */
+static void append_some(struct loop_world *loop) {
+    struct world *world = &loop->world;
+    for (int i = 0; i < 3 && world->appended < LOOP_RECORDS; i++) {
+        uint8_t bytes[1024];
+        uint64_t next = world->appended + 1;
+        if (wal_append(world->wal, TYPE_RECORD, record(next, bytes), &loop->positions[next],
+                       &world->error) != STATUS_OK) {
+            env_stop(world->env);
+            return;
+        }
+        world->appended = next;
+    }
+}
+
+static void loop_synced(void *arg, uint64_t synced) {
+    struct loop_world *loop = arg;
+    struct world *world = &loop->world;
+    while (world->acknowledged < world->appended &&
+           loop->positions[world->acknowledged + 1] < synced)
+        world->acknowledged++;
+    if (world->acknowledged == LOOP_RECORDS) {
+        env_stop(world->env);
+        return;
+    }
+    if (world->acknowledged > 20) { /* all but the last twenty may go */
+        world->truncated = world->acknowledged - 20;
+        wal_truncate_before(world->wal, loop->positions[world->truncated]);
+    }
+    append_some(loop);
+}
+
+static enum status check_loop_record(void *arg, uint64_t position, uint8_t type,
+                                     struct slice payload, struct error *error) {
+    struct loop_world *loop = arg;
+    if (!loop->any) loop->first_is_preamble = type == TYPE_PREAMBLE;
+    loop->any = true;
+    if (type == TYPE_PREAMBLE) return STATUS_OK;
+    return check_record(&loop->world, position, type, payload, error);
+}
+
+static void lane_reached(void *arg) { (void)arg; }
+
+static void lane_empty(void *arg) {
+    struct loop_world *loop = arg;
+    if (++loop->positions[0] == 2) env_stop(loop->world.env);
+}
+
+/* A closed log may still have work under way; lanes are first in, first out. */
+static void wait_for_lanes(struct loop_world *loop) {
+    struct env_work works[2];
+    loop->positions[0] = 0;
+    for (int i = 0; i < 2; i++) {
+        works[i] = (struct env_work){.run = lane_reached, .done = lane_empty, .arg = loop};
+        env_work_submit(loop->world.env, i == 0 ? LANE_SYNC : LANE_BACKGROUND, &works[i]);
+    }
+    while (loop->positions[0] < 2) env_run(loop->world.env); /* a stop may be left from before */
+}
+
+/* True if the disk failed before the work was done. */
+static bool run_on_loop(struct loop_world *loop) {
+    struct world *world = &loop->world;
+    struct wal_options options = {.segment_bytes = 8192, .on_loop = true};
+    if (wal_open(world->env, world->dir, &options, NULL, NULL, &world->wal, &world->error) !=
+        STATUS_OK)
+        return true;
+    wal_set_segment_preamble(world->wal, append_preamble, loop);
+    wal_on_synced(world->wal, loop_synced, loop);
+    append_some(loop);
+    env_run(world->env);
+    wal_close(world->wal);
+    wait_for_lanes(loop);
+    return world->acknowledged < LOOP_RECORDS;
+}
+
+static void check_after_loop(struct loop_world *loop, uint64_t at) {
+    struct world *world = &loop->world;
+    world->replayed = 0;
+    loop->any = false;
+    enum status status = wal_open(world->env, world->dir, &small_segments, check_loop_record, loop,
+                                  &world->wal, &world->error);
+    if (status != STATUS_OK)
+        fail_msg("crash at operation %llu: %s", (unsigned long long)at, world->error.message);
+    if (world->replayed < world->acknowledged || world->replayed > world->appended)
+        fail_msg("crash at operation %llu: the last record is %llu of %llu acknowledged",
+                 (unsigned long long)at, (unsigned long long)world->replayed,
+                 (unsigned long long)world->acknowledged);
+    if (wal_start(world->wal) > 0 && loop->any) assert_true(loop->first_is_preamble);
+    wal_close(world->wal);
+}
+
+TEST("5.5", 1, crash_while_segments_come_and_go_in_the_background_keeps_what_was_acknowledged) {
+    TEST_LIMIT(120000);
+    const char *dir = harness_tmpdir();
+    bool crashed = true;
+    uint64_t at = 0;
+    for (; crashed; at += harness_sanitized() ? 5 : 2) {
+        struct loop_world loop = {0};
+        world_init(&loop.world, dir, at);
+        env_fault_arm(loop.world.env, FAULT_CRASH, at);
+        crashed = run_on_loop(&loop);
+        env_fault_power_loss(loop.world.env, at % 4 == 0 ? LOSE_ALL_UNSYNCED : LOSE_SOME);
+        env_fault_clear(loop.world.env);
+        check_after_loop(&loop, at);
+        world_deinit(&loop.world);
+    }
+    assert_true(at > 100);
+}
+
+static void stop_loop(void *arg) { env_stop(arg); }
+
+TEST("5.4", 0, full_disk_under_a_log_on_the_loop_is_said_by_wal_writable_and_passes) {
+    struct loop_world loop = {0};
+    struct world *world = &loop.world;
+    world_init(world, harness_tmpdir(), 1);
+    assert_ok(open_world(world), &world->error); /* the first segment is there */
+    wal_close(world->wal);
+    env_fault_arm(world->env, FAULT_NO_SPACE, 0);
+    struct wal_options options = {.segment_bytes = 8192, .on_loop = true};
+    assert_ok(wal_open(world->env, world->dir, &options, NULL, NULL, &world->wal, &world->error),
+              &world->error);
+    wait_for_lanes(&loop);
+    assert_status(STATUS_NO_SPACE, wal_writable(world->wal));
+    uint8_t bytes[1024]; /* what cannot wait still goes in */
+    assert_ok(wal_append(world->wal, TYPE_RECORD, record(1, bytes), NULL, &world->error),
+              &world->error);
+    env_fault_clear(world->env);
+    struct env_timer timer;
+    env_timer_init(&timer, stop_loop, world->env);
+    env_timer_start(world->env, &timer, env_now_ns(world->env) + 1500 * NS_PER_MS);
+    env_run(world->env);
+    assert_status(STATUS_OK, wal_writable(world->wal));
+    assert_true(wal_synced(world->wal) > 512);
+    wal_close(world->wal);
+    wait_for_lanes(&loop);
+    world_deinit(world);
+}
+
 TEST("5.2", 1, what_was_replayed_after_a_kill_survives_a_power_failure_right_after) {
     struct world world;
     world_init(&world, harness_tmpdir(), 1);

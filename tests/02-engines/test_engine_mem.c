@@ -203,6 +203,8 @@ TEST("3.4", 0, failed_flush_is_reported_and_the_store_goes_on) {
     teardown(&f);
 }
 
+static void stop_loop(void *arg) { env_stop(arg); }
+
 TEST("3.4", 0, engine_may_be_closed_at_any_stage_of_a_flush) {
     for (int stage = 0; stage < 3; stage++) {
         struct faulty f;
@@ -213,7 +215,7 @@ TEST("3.4", 0, engine_may_be_closed_at_any_stage_of_a_flush) {
         assert_ok(put_number(&f, "key", 1), &f.error);
         flush_on_loop(&f, &flush);
         if (stage > 0) {
-            env_timer_init(&timer, (void (*)(void *))env_stop, f.env);
+            env_timer_init(&timer, stop_loop, f.env);
             env_timer_start(f.env, &timer, env_now_ns(f.env));
             env_run(f.env);
         }
