@@ -50,8 +50,8 @@ static const char *read_at(struct shelf *shelf, const char *key, hlc_timestamp t
     struct mvcc_version version;
     struct error error;
     assert_ok(mvcc_points_read(&points, slice_of_string(key), timestamp, &version, &error), &error);
-    sprintf(out, "%.*s", version.found ? (int)version.value.len : 1,
-            version.found ? (const char *)version.value.data : "-");
+    snprintf(out, 16, "%.*s", version.found ? (int)version.value.len : 1,
+             version.found ? (const char *)version.value.data : "-");
     mvcc_points_deinit(&points);
     return out;
 }
@@ -145,7 +145,7 @@ TEST("2", 3, a_scan_over_rows_with_many_versions_takes_few_steps) {
     write_batch_init(&batch);
     char key[16];
     for (int row = 0; row < ROWS; row++) {
-        sprintf(key, "k%02d", row);
+        snprintf(key, sizeof key, "k%02d", row);
         for (hlc_timestamp t = 1; t <= VERSIONS; t++)
             mvcc_write_put(&batch, slice_of_string(key), t, SLICE_LITERAL("v"));
     }
@@ -211,7 +211,7 @@ static void check_scan(struct shelf *shelf, int from, int to, bool reverse, bool
         assert_true(mvcc_scan_version(scan) == version);
         assert_int_equal(write->deleted, mvcc_scan_is_tombstone(scan));
         char value[16];
-        sprintf(value, "%d", write->value);
+        snprintf(value, sizeof value, "%d", write->value);
         if (!write->deleted) assert_slice_equal(slice_of_string(value), mvcc_scan_value(scan));
     }
     assert_false(mvcc_scan_next(scan));
@@ -233,7 +233,7 @@ TEST("3", 2, random_versions_read_as_the_list_of_all_writes_says) {
             (int)(prng_below(&prng, 2) == 0 ? prng_below(&prng, 3) : prng_below(&prng, MODEL_KEYS));
         model[t] = (struct model_write){key, prng_below(&prng, 4) == 0, t};
         char value[16];
-        sprintf(value, "%d", t);
+        snprintf(value, sizeof value, "%d", t);
         write_version(&shelf, model_names[key], (hlc_timestamp)t, model[t].deleted ? NULL : value);
     }
     for (int i = 0; i < 1500; i++) {
@@ -247,8 +247,8 @@ TEST("3", 2, random_versions_read_as_the_list_of_all_writes_says) {
         hlc_timestamp timestamp = prng_below(&prng, MODEL_WRITES + 1), version;
         const struct model_write *write = model_at(key, timestamp, &version);
         char expected[16], out[16];
-        sprintf(expected, "%d", write == NULL ? 0 : write->value);
-        if (write == NULL || write->deleted) sprintf(expected, "-");
+        snprintf(expected, sizeof expected, "%d", write == NULL ? 0 : write->value);
+        if (write == NULL || write->deleted) snprintf(expected, sizeof expected, "-");
         assert_string_equal(expected, read_at(&shelf, model_names[key], timestamp, out));
     }
     shelf_stop(&shelf);

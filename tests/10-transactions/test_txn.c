@@ -36,7 +36,7 @@ TXN_TEST("1", 0, a_transaction_reads_its_own_writes) {
     assert_status(STATUS_OK, get(txn, "a", 0, value));
     assert_string_equal("2", value);
     assert_status(STATUS_NOT_FOUND, get(txn, "b", 0, value));
-    char rows[128];
+    char rows[SCAN_TEXT_MAX];
     assert_status(STATUS_OK, scan(txn, &(struct txn_scan){0}, rows));
     assert_string_equal("a=2 c=3 ", rows);
     txn_free(txn);
@@ -116,7 +116,7 @@ TXN_TEST("2", 0, a_phantom_is_refused) {
     struct node *node = arg;
     put_alone(node, "k1", "1");
     struct txn *a = node_begin(node);
-    char rows[64];
+    char rows[SCAN_TEXT_MAX];
     struct txn_scan range = {.start = SLICE_LITERAL("k"), .end = SLICE_LITERAL("l")};
     assert_status(STATUS_OK, scan(a, &range, rows));
     put_alone(node, "k2", "new");
@@ -129,7 +129,7 @@ TXN_TEST("2", 0, a_write_beside_the_span_that_was_read_is_no_conflict) {
     struct node *node = arg;
     put_alone(node, "k1", "1");
     struct txn *a = node_begin(node);
-    char rows[64];
+    char rows[SCAN_TEXT_MAX];
     struct txn_scan range = {.start = SLICE_LITERAL("k"), .end = SLICE_LITERAL("l")};
     assert_status(STATUS_OK, scan(a, &range, rows));
     put_alone(node, "l", "beside");
@@ -144,7 +144,7 @@ TXN_TEST("2", 0, a_limited_scan_has_read_no_further_than_it_returned) {
     put_alone(node, "k1", "1");
     put_alone(node, "k3", "3");
     struct txn *a = node_begin(node);
-    char rows[64];
+    char rows[SCAN_TEXT_MAX];
     struct txn_scan range = {.start = SLICE_LITERAL("k"), .end = SLICE_LITERAL("l"), .limit = 1};
     assert_status(STATUS_OK, scan(a, &range, rows));
     assert_string_equal("k1=1 ", rows);
@@ -288,7 +288,7 @@ TXN_TEST("4", 0, a_broken_expectation_shows_at_the_first_read) {
     for (int i = 0; i < 3; i++) {
         struct txn *txn = node_begin(node);
         txn_expect_unchanged(txn, SLICE_LITERAL("version"), since);
-        char rows[64];
+        char rows[SCAN_TEXT_MAX];
         struct txn_scan range = {.flags = i == 2 ? TXN_FOR_UPDATE : 0};
         assert_status(STATUS_CONFLICT, i == 0 ? get(txn, "k", 0, NULL) : scan(txn, &range, rows));
         txn_free(txn);
@@ -367,7 +367,7 @@ TXN_TEST("5", 0, scans_merge_own_writes_in_both_directions_and_all_page_sizes) {
     assert_status(STATUS_OK, txn_delete(txn, SLICE_LITERAL("k"), NULL));
     assert_status(STATUS_OK, put(txn, "z", "w"));
     for (uint32_t page = 1; page <= 12; page++) {
-        char rows[256];
+        char rows[SCAN_TEXT_MAX];
         struct txn_scan range = {.page_rows = page};
         assert_status(STATUS_OK, scan(txn, &range, rows));
         assert_string_equal("a=w b=r c=w cc=w e=r f=r g=r h=r i=r j=r z=w ", rows);

@@ -316,7 +316,7 @@ static int balance(struct txn *txn, int account, unsigned flags, enum status *st
     char name[4], value[16] = "";
     name_key(account, name);
     if (*status == STATUS_OK) *status = get(txn, name, flags, value);
-    return atoi(value);
+    return to_int(value);
 }
 
 static void set_balance(struct txn *txn, int account, int amount, enum status *status) {

@@ -21,15 +21,15 @@ static enum status increment(struct counter_client *client) {
     char value[64];
     enum status status;
     if (client->scan) {
-        char rows[64];
+        char rows[SCAN_TEXT_MAX];
         struct txn_scan range = {.start = SLICE_LITERAL("hot"),
                                  .end = SLICE_LITERAL("hot\x01"),
                                  .flags = TXN_FOR_UPDATE};
         status = scan(txn, &range, rows);
-        if (status == STATUS_OK) snprintf(value, sizeof value, "%d", atoi(rows + 4) + 1);
+        if (status == STATUS_OK) snprintf(value, sizeof value, "%d", to_int(rows + 4) + 1);
     } else {
         status = get(txn, "hot", TXN_FOR_UPDATE, value);
-        if (status == STATUS_OK) snprintf(value, sizeof value, "%d", atoi(value) + 1);
+        if (status == STATUS_OK) snprintf(value, sizeof value, "%d", to_int(value) + 1);
     }
     if (status == STATUS_OK) status = put(txn, "hot", value);
     if (status == STATUS_OK) status = txn_commit(txn, NULL);
@@ -55,7 +55,7 @@ static void put_zero(void *arg) { put_alone(arg, "hot", "0"); }
 static int final_count;
 static void read_count(void *arg) {
     char value[16];
-    final_count = atoi(get_alone(arg, "hot", value));
+    final_count = to_int(get_alone(arg, "hot", value));
 }
 
 static void run_counters(bool scan, unsigned would_block_percent) {

@@ -2,6 +2,7 @@
 #include "txn_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "harness.h"
 #include "mem.h"
@@ -128,6 +129,14 @@ const char *get_alone(struct node *node, const char *key, char *out) {
     return out;
 }
 
+static void append_row(char *out, const struct txn_row *row) {
+    size_t len = strlen(out);
+    snprintf(out + len, SCAN_TEXT_MAX - len, "%.*s=%.*s ", (int)row->key.len,
+             (const char *)row->key.data, (int)row->value.len, (const char *)row->value.data);
+}
+
+int to_int(const char *text) { return (int)strtol(text, NULL, 10); }
+
 enum status scan(struct txn *txn, const struct txn_scan *options, char *out) {
     struct txn_cursor *cursor = txn_scan_open(txn, options);
     enum status status;
@@ -137,8 +146,7 @@ enum status scan(struct txn *txn, const struct txn_scan *options, char *out) {
         const struct txn_row *rows;
         status = txn_scan_next(cursor, &rows, &count, NULL);
         for (size_t i = 0; i < count; i++) {
-            out += sprintf(out, "%.*s=%.*s ", (int)rows[i].key.len, (const char *)rows[i].key.data,
-                           (int)rows[i].value.len, (const char *)rows[i].value.data);
+            append_row(out, &rows[i]);
         }
     } while (status == STATUS_OK && count > 0);
     txn_scan_close(cursor);

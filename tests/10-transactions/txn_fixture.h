@@ -53,7 +53,9 @@ enum status put(struct txn *txn, const char *key, const char *value);
 void put_alone(struct node *node, const char *key, const char *value);
 /* "" when it is not there. */
 const char *get_alone(struct node *node, const char *key, char *out);
-/* "a=1 b=2 " of [start, end) */
+int to_int(const char *text);
+/* "a=1 b=2 " of [start, end); `out` has room for SCAN_TEXT_MAX bytes. */
+enum { SCAN_TEXT_MAX = 256 };
 enum status scan(struct txn *txn, const struct txn_scan *options, char *out);
 
 #endif
