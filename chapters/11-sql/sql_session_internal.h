@@ -55,7 +55,6 @@ struct sql_portal {
     struct arena values_arena;
     struct sql_datum *values;
     struct sql_run *run; /* under way, suspended; NULL otherwise */
-    uint64_t rows;       /* given out so far */
     bool done;
     char tag[SQL_TAG_MAX];
 };

@@ -111,8 +111,7 @@ static enum status select_rows(struct sql_session *session,
     if (status == STATUS_OK)
         status = give_until(session, run, request->max_rows, &given, &more, error);
     *suspended = status == STATUS_OK && more;
-    if (portal != NULL) portal->rows += given;
-    snprintf(tag, SQL_TAG_MAX, "SELECT %" PRIu64, portal != NULL ? portal->rows : given);
+    snprintf(tag, SQL_TAG_MAX, "SELECT %" PRIu64, given); /* of this Execute, as PostgreSQL counts */
     if (*suspended) return STATUS_OK;
     if (portal != NULL) portal->run = NULL;
     sql_run_free(run);
