@@ -228,7 +228,7 @@ static void set_statement(struct parser *parser, struct ast_statement *statement
 
 static bool at_word(struct parser *parser, const char *word) {
     const struct sql_token *token = parser_peek(parser, 0);
-    return parser_at_name(parser) && slice_equal(token->value, slice_of_string(word));
+    return token->kind == TOKEN_IDENTIFIER && strcmp(token->name, word) == 0;
 }
 
 /* SHOW TABLES, SHOW COLUMNS FROM t: words that are no keywords of PostgreSQL's. */

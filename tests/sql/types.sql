@@ -1,0 +1,48 @@
+-- Values of every type, in and out.
+CREATE TABLE types (id int PRIMARY KEY, s smallint, i integer, b bigint, f double precision,
+                    o boolean, t text, v varchar(5), n numeric(8,2), m numeric);
+INSERT INTO types VALUES (1, 32767, 2147483647, 9223372036854775807, 1.5, true, 'text', 'five5', 123456.78, 1e20);
+INSERT INTO types VALUES (2, -32768, -2147483648, -9223372036854775808, -1e-300, false, '', '', -0.01, -0.00000000000000000001);
+INSERT INTO types VALUES (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO types VALUES (4, 0, 0, 0, 0, 't', 'a''b"c\d', 'ümläu', 0, 0);
+INSERT INTO types VALUES (5, '12', ' 13 ', '14', '1.25e3', 'yes', 'line
+break', 'x', '1.005', 'NaN');
+INSERT INTO types (id, f) VALUES (6, 'Infinity'), (7, '-Infinity'), (8, 'NaN'), (9, 1e22), (10, 1e15), (11, 123456789012345678);
+SELECT * FROM types ORDER BY id;
+SELECT id, s + i, b FROM types WHERE id = 4;
+SELECT id FROM types ORDER BY f, id;
+SELECT id FROM types ORDER BY m DESC, id;
+SELECT id FROM types WHERE o ORDER BY id;
+SELECT id FROM types WHERE NOT o ORDER BY id;
+SELECT id FROM types WHERE o IS NULL ORDER BY id;
+SELECT o, o = true, o <> false, o IS TRUE, o IS NOT FALSE FROM types WHERE id <= 3 ORDER BY id;
+SELECT 1, 'a', 1.5, true, null, 1e3, -7, 2147483648, 9223372036854775808;
+SELECT 'true'::bool, 'f'::bool, 'on'::bool, 'no'::bool, '1'::bool;
+SELECT 1.0::float8, 0.1::float8, 1e-7::float8, 123456.789::float8, 1e16::float8, -0.0::float8;
+SELECT 0.1::float8 + 0.2::float8, 1::float8 / 3, 2::float8 / 3;
+SELECT 1.10::numeric, 100::numeric(5,2), 1.239::numeric(4,2), 0.5::numeric(3,0), 1.5::numeric(3,0), 2.5::numeric(3,0);
+SELECT 'abc'::varchar(2), 'abc'::varchar, 'abc  '::varchar(3), 'abc'::text;
+SELECT 'maybe'::bool;
+SELECT '12x'::int;
+SELECT ''::int;
+SELECT '1.5'::int;
+SELECT '70000'::smallint;
+SELECT '99999999999'::int;
+SELECT '9223372036854775808'::bigint;
+SELECT 'x'::float8;
+SELECT '1e400'::float8;
+SELECT 'abc'::numeric;
+SELECT 1234567.891::numeric(8,2);
+INSERT INTO types (id, s) VALUES (20, 40000);
+INSERT INTO types (id, i) VALUES (20, 3000000000);
+INSERT INTO types (id, v) VALUES (20, 'sixsix');
+INSERT INTO types (id, v) VALUES (20, 'five5    ');
+INSERT INTO types (id, n) VALUES (21, 1234567.8);
+INSERT INTO types (id, o) VALUES (21, 5);
+INSERT INTO types (id, i) VALUES (21, true);
+INSERT INTO types (id, i) VALUES (21, 'abc');
+INSERT INTO types (id, t) VALUES (21, 5);
+INSERT INTO types (id, i) VALUES (22, 1.5), (23, 2.5), (24, -1.5);
+INSERT INTO types (id, n) VALUES (25, 0.125), (26, 0.135);
+SELECT id, s, i, t, v, n FROM types WHERE id >= 20 ORDER BY id;
+DROP TABLE types;
