@@ -23,7 +23,7 @@ struct solo_replicator {
     size_t count;
     struct read_barrier *barriers, **barriers_end;
     uint64_t index, term;
-    bool leads, hold;
+    bool leads, hold, sync;
 };
 
 static void apply_one(struct solo_replicator *solo, const struct held *held, bool own,
@@ -53,6 +53,8 @@ static void apply_queue(struct solo_replicator *solo, bool own, enum status answ
     struct error error;
     if (batch.count > 0 && engine_write(solo->engine, &batch, &error) != STATUS_OK)
         env_fatal(solo->env, "the engine does not take a batch: %s", error.message);
+    if (solo->sync && engine_sync(solo->engine, &error) != STATUS_OK)
+        env_fatal(solo->env, "the engine's log cannot be synced: %s", error.message);
     write_batch_deinit(&batch);
     solo->machine->applied(solo->machine_arg, solo->index);
     for (struct held *held = first, *next; held != NULL; held = next) {
@@ -140,6 +142,8 @@ void solo_replicator_lead(struct solo_replicator *solo) {
     solo->term++;
     solo->machine->on_leader(solo->machine_arg, true, solo->term);
 }
+
+void solo_replicator_sync(struct solo_replicator *solo, bool sync) { solo->sync = sync; }
 
 void solo_replicator_hold(struct solo_replicator *solo, bool hold) {
     solo->hold = hold;

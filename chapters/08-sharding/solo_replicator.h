@@ -2,7 +2,7 @@
  * once.
  *
  * For prompts on one node and for tests: a store on it behaves as on Raft, and a test can hold
- * proposals back and let the leadership change under them. What is not flushed by the engine is
+ * proposals back and let the leadership change under them. What the engine does not keep is
  * lost at a crash.
  *
  * Loop only. Proposals and barriers end in a task of their own, never inside the call. */
@@ -20,6 +20,9 @@ struct solo_replicator *solo_replicator_new(struct env *env, struct engine *engi
 /* Proposals under way are not answered. */
 void solo_replicator_free(struct solo_replicator *solo);
 struct replicator *solo_replicator_replicator(struct solo_replicator *solo);
+
+/* Every batch is synced to the engine's own log before it is answered; off at first. */
+void solo_replicator_sync(struct solo_replicator *solo, bool sync);
 
 /* Becomes leader of the next term; on_leader(true) runs inside. */
 void solo_replicator_lead(struct solo_replicator *solo);
