@@ -106,7 +106,7 @@ enum status sql_build_implicit(struct sql_build *build, struct sql_expr *arg, en
 
 enum status sql_build_cast(struct sql_build *build, struct sql_expr *arg, struct sql_typed type,
                            int position, struct sql_expr **out, struct sql_error *error) {
-    enum sql_type from = arg->type;
+    enum sql_type from = sql_build_type(build, arg);
     TRY(sql_build_coerce(build, arg, type, SQL_CAST_EXPLICIT, out, error));
     if (*out != NULL) return STATUS_OK;
     return sql_error_set_at(error, position, SQLSTATE_CANNOT_COERCE, "cannot cast type %s to %s",
@@ -117,7 +117,7 @@ enum status sql_build_cast(struct sql_build *build, struct sql_expr *arg, struct
 enum status sql_build_assignment(struct sql_build *build, struct sql_expr *arg,
                                  struct sql_typed type, const char *column_name,
                                  struct sql_expr **out, struct sql_error *error) {
-    enum sql_type from = arg->type;
+    enum sql_type from = sql_build_type(build, arg);
     TRY(sql_build_coerce(build, arg, type, SQL_CAST_ASSIGNMENT, out, error));
     if (*out != NULL) return STATUS_OK;
     (void)sql_error_set_at(error, arg->position, SQLSTATE_DATATYPE_MISMATCH,
@@ -129,7 +129,7 @@ enum status sql_build_assignment(struct sql_build *build, struct sql_expr *arg,
 
 static enum status must_be(struct sql_build *build, struct sql_expr *arg, enum sql_type type,
                            const char *what, struct sql_expr **out, struct sql_error *error) {
-    enum sql_type from = arg->type;
+    enum sql_type from = sql_build_type(build, arg);
     TRY(sql_build_coerce(build, arg, SQL_TYPED(type), SQL_CAST_ASSIGNMENT, out, error));
     if (*out != NULL) return STATUS_OK;
     return sql_error_set_at(error, arg->position, SQLSTATE_DATATYPE_MISMATCH,

@@ -173,7 +173,23 @@ static void keep_by_known_type(struct candidates *c, const enum sql_type *args,
     c->count = 1;
 }
 
-static void choose(struct candidates *c, const enum sql_type *args, uint32_t arg_count) {
+/* PostgreSQL has these for types that we have not (dates, intervals, money, addresses), so that
+ * literals alone decide nothing: '1' + '2' and sum('1') are ambiguous there. */
+static bool needs_known_type(struct slice name, const enum sql_type *args, uint32_t arg_count) {
+    static const char *const binary[] = {"+", "-", "*", "/"};
+    static const char *const unary[] = {"-", "trunc", "sum", "avg"};
+    const char *const *names = arg_count == 2 ? binary : unary;
+    if (arg_count == 0 || arg_count > 2) return false;
+    if (args[0] != SQL_UNKNOWN || args[arg_count - 1] != SQL_UNKNOWN) return false;
+    for (size_t i = 0; i < ARRAY_LEN(binary); i++) {
+        if (slice_equal(name, slice_of_string(names[i]))) return true;
+    }
+    return false;
+}
+
+static void choose(struct candidates *c, struct slice name, const enum sql_type *args,
+                   uint32_t arg_count) {
+    if (needs_known_type(name, args, arg_count)) return;
     bool has_unknown = false;
     for (uint32_t a = 0; a < arg_count; a++)
         has_unknown |= args[a] == SQL_UNKNOWN;
@@ -221,13 +237,6 @@ static enum status operator_error(struct slice name, const enum sql_type *args, 
     return status;
 }
 
-/* PostgreSQL has + - * / for dates, intervals, money and shapes too, so that literals alone decide
- * nothing: '1' + '2' is ambiguous there. */
-static bool needs_known_type(struct slice name, const enum sql_type *args, uint32_t arg_count) {
-    if (name.len != 1 || memchr("+-*/", name.data[0], 4) == NULL) return false;
-    return args[0] == SQL_UNKNOWN && args[arg_count - 1] == SQL_UNKNOWN;
-}
-
 enum status sql_resolve_operator(struct slice name, const enum sql_type *left, enum sql_type right,
                                  int position, struct sql_resolved *out, struct sql_error *error) {
     enum sql_type args[2] = {left != NULL ? *left : right, right};
@@ -245,7 +254,7 @@ enum status sql_resolve_operator(struct slice name, const enum sql_type *left, e
         }
     }
     bool any = c.count > 0;
-    if (!needs_known_type(name, args, arg_count)) choose(&c, args, arg_count);
+    choose(&c, name, args, arg_count);
     if (c.count != 1) return operator_error(name, args, arg_count, position, any, error);
     fill(c.items[0], args, arg_count, out);
     return STATUS_OK;
@@ -280,7 +289,7 @@ enum status sql_resolve_among(const struct sql_function_table *const *tables, st
     if (!is_operator_name(name)) found = collect(tables, name, args, arg_count, &c);
     bool any = c.count > 0;
     if (found == NULL) {
-        choose(&c, args, arg_count);
+        choose(&c, name, args, arg_count);
         if (c.count == 1) found = c.items[0];
     }
     if (found != NULL) {

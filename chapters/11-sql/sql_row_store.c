@@ -81,7 +81,7 @@ static void link_row(struct sql_row_index *index, uint32_t number) {
     *head = number;
 }
 
-/* Doubles; links again, last row first, so that a chain runs from low numbers to high. */
+/* Doubles and links all rows again. */
 static void grow_index(struct sql_row_index *index) {
     uint32_t capacity = index->capacity == 0 ? 16 : index->capacity * 2;
     uint32_t *next = ARENA_ARRAY(index->arena, uint32_t, capacity);
