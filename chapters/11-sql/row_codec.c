@@ -47,7 +47,8 @@ static bool integer_fits(enum sql_type type, int64_t value) {
     return true;
 }
 
-/* put_ordered_bytes without its escapes: text holds no zero byte, so it lies in the key as it is. */
+/* put_ordered_bytes without its escapes: text holds no zero byte, so it lies in the key as it
+ * is. */
 static struct slice get_key_text(struct reader *reader) {
     const uint8_t *end = reader->len == 0 ? NULL : memchr(reader->data, 0, reader->len);
     size_t len = end == NULL ? 0 : (size_t)(end - reader->data);

@@ -1,12 +1,12 @@
 /* row_codec.h - rows as keys and values of the key-value layer.
  *
  * Key:   table id (8 bytes), index id (4 bytes), the key columns. memcmp of two keys of one index
- *        orders as their columns do, ascending, NULLs last. Each column is self-delimiting, so that a
- *        prefix of the columns is a prefix of the key.
+ *        orders as their columns do, ascending, NULLs last. Each column is self-delimiting, so that
+ *        a prefix of the columns is a prefix of the key.
  * Value: a version byte, then the columns that are not in the key and not NULL, by ascending column
- *        id: a header (id's distance from the one before, kind of value) and the value. A column that
- *        is absent is NULL: a column that was added later needs no rewriting, one that was dropped
- *        is passed over.
+ *        id: a header (id's distance from the one before, kind of value) and the value. A column
+ *        that is absent is NULL: a column that was added later needs no rewriting, one that was
+ *        dropped is passed over.
  *
  * Bytes that break these rules are CORRUPT, with a message, never a crash. Pure. */
 #ifndef CAIRN_ROW_CODEC_H
@@ -25,8 +25,8 @@ void row_key_prefix(struct buf *out, uint64_t table_id, uint32_t index_id);
 bool row_key_read_prefix(struct slice key, uint64_t *table_id, uint32_t *index_id) MUST_CHECK;
 /* Appends one key column. -0 becomes 0 and a numeric loses its scale: equal values have one key. */
 void row_key_put(struct buf *out, const struct sql_datum *value);
-/* Reads one key column. Text borrows from the reader's bytes. On malformed bytes the reader fails and
- * the result is NULL. */
+/* Reads one key column. Text borrows from the reader's bytes. On malformed bytes the reader fails
+ * and the result is NULL. */
 struct sql_datum row_key_get(struct reader *reader, enum sql_type type, struct arena *arena);
 
 /* ---- values --------------------------------------------------------------------------------- */
@@ -58,15 +58,15 @@ struct row_decoder {
     uint32_t value_count;
 };
 
-/* key_ids, key_types: all columns of the key, in order. wanted, wanted_types: the output's columns, in
- * the order of the batch; those among key_ids come from the key. */
+/* key_ids, key_types: all columns of the key, in order. wanted, wanted_types: the output's columns,
+ * in the order of the batch; those among key_ids come from the key. */
 void row_decoder_init(struct row_decoder *decoder, struct arena *arena, uint64_t table_id,
                       const uint32_t *key_ids, const enum sql_type *key_types, uint32_t key_count,
                       const uint32_t *wanted, const enum sql_type *wanted_types,
                       uint32_t wanted_count);
 
-/* Fills row `row` of the batch's columns. Text borrows from key and value, digits are in `arena`. The
- * key includes its prefix. OK or CORRUPT. */
+/* Fills row `row` of the batch's columns. Text borrows from key and value, digits are in `arena`.
+ * The key includes its prefix. OK or CORRUPT. */
 enum status row_decode(const struct row_decoder *decoder, struct slice key, struct slice value,
                        struct sql_batch *batch, uint32_t row, struct arena *arena,
                        struct error *error) MUST_CHECK;

@@ -24,8 +24,8 @@ struct sql_aggregate {
                           struct sql_error *error);
 };
 
-/* 42883 and 42725 as for functions. arg_types (arg_count entries) receives what to cast the arguments
- * to. `star`: count(*). Call only if sql_aggregate_exists. */
+/* 42883 and 42725 as for functions. arg_types (arg_count entries) receives what to cast the
+ * arguments to. `star`: count(*). Call only if sql_aggregate_exists. */
 enum status sql_resolve_aggregate(struct slice name, const enum sql_type *args, uint32_t arg_count,
                                   bool star, int position, const struct sql_aggregate **out,
                                   enum sql_type *arg_types, struct sql_error *error) MUST_CHECK;

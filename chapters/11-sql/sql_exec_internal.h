@@ -49,8 +49,8 @@ enum status sql_exec_pause(struct sql_node *node, uint32_t rows,
                            struct sql_error *error) MUST_CHECK;
 /* 53200 when the operators hold more than they may. */
 enum status sql_exec_check_memory(struct sql_node *node, struct sql_error *error) MUST_CHECK;
-/* The input's next batch; resets the node's scratch arena first, so what it made for the batch before
- * is gone. */
+/* The input's next batch; resets the node's scratch arena first, so what it made for the batch
+ * before is gone. */
 enum status sql_exec_pull(struct sql_node *node, struct sql_node *input, struct sql_batch **out,
                           struct sql_error *error) MUST_CHECK;
 /* node->rows, made if need be. */

@@ -56,7 +56,8 @@ static void join_rescan(struct sql_node *node) {
     state->match = SQL_ROW_NONE;
 }
 
-/* ---- the right side ---------------------------------------------------------------------------- */
+/* ---- the right side
+ * ---------------------------------------------------------------------------- */
 
 static bool has_null(const struct sql_column *const *columns, uint32_t count, uint32_t row) {
     for (uint32_t c = 0; c < count; c++) {
@@ -65,7 +66,8 @@ static bool has_null(const struct sql_column *const *columns, uint32_t count, ui
     return false;
 }
 
-/* Keeps the right rows; of a hash join only those whose keys are not NULL, as NULL equals nothing. */
+/* Keeps the right rows; of a hash join only those whose keys are not NULL, as NULL equals
+ * nothing. */
 static enum status build(struct sql_node *node, struct sql_error *error) {
     struct join_state *state = node->state;
     uint32_t right_count = node->plan->right->column_count;
@@ -109,7 +111,8 @@ static enum status pull_left(struct sql_node *node, struct sql_error *error) {
     return STATUS_OK;
 }
 
-/* ---- hash join --------------------------------------------------------------------------------- */
+/* ---- hash join
+ * --------------------------------------------------------------------------------- */
 
 /* The first or next right row with the keys of left row `row`. */
 static uint32_t find_match(const struct sql_node *node, uint32_t row, uint32_t after) {
@@ -154,7 +157,8 @@ static void put_pair(struct sql_node *node, uint32_t at, uint32_t left_row, uint
     }
 }
 
-/* Pairs until the batch is full or the left rows at hand are used up: the pairs borrow from these. */
+/* Pairs until the batch is full or the left rows at hand are used up: the pairs borrow from
+ * these. */
 static uint32_t pair_rows(struct sql_node *node) {
     struct join_state *state = node->state;
     uint32_t count = 0;
@@ -203,10 +207,11 @@ static enum status hash_join_next(struct sql_node *node, struct sql_batch **out,
 
 const struct sql_node_ops sql_exec_hash_join = {join_init, hash_join_next, join_rescan, NULL};
 
-/* ---- nested loop ------------------------------------------------------------------------------- */
+/* ---- nested loop
+ * ------------------------------------------------------------------------------- */
 
-/* One left row against one chunk of right rows: the left columns become constants, the right ones are
- * the chunk's own. Nothing is copied. */
+/* One left row against one chunk of right rows: the left columns become constants, the right ones
+ * are the chunk's own. Nothing is copied. */
 static void pair_chunk(struct sql_node *node, uint32_t left_row, const struct sql_batch *chunk) {
     struct join_state *state = node->state;
     uint32_t left_count = node->plan->left->column_count;

@@ -1,8 +1,8 @@
 /* sql_exec_sort.c - sort: keeps all rows, or the first n of them, and gives them out in order.
  *
- * A stable merge sort of row numbers, bottom-up, so that it can pause between rows. When only n rows
- * are wanted, rows are dropped each time twice as many (and a batch) have come together: memory stays
- * proportional to n. */
+ * A stable merge sort of row numbers, bottom-up, so that it can pause between rows. When only n
+ * rows are wanted, rows are dropped each time twice as many (and a batch) have come together:
+ * memory stays proportional to n. */
 #include "sql_exec_internal.h"
 
 struct sort_state {

@@ -115,8 +115,8 @@ static struct sql_expr *make_bool(struct arena *arena, const struct sql_expr *at
     return expr;
 }
 
-/* Drops what does not matter (true in AND). A deciding part decides the whole, wherever it stands, as
- * in PostgreSQL: the order of evaluation is not promised. */
+/* Drops what does not matter (true in AND). A deciding part decides the whole, wherever it stands,
+ * as in PostgreSQL: the order of evaluation is not promised. */
 static struct sql_expr *fold_and_or(struct arena *arena, struct sql_expr *expr) {
     bool deciding = expr->kind == SQL_EXPR_OR;
     uint32_t kept = 0;

@@ -49,8 +49,8 @@ KERNEL(bit_and, result = a & b)
 KERNEL(bit_or, result = a | b)
 KERNEL(bit_xor, result = a ^ b)
 
-/* Shifts work on the width of the left operand and take the count modulo that width, as PostgreSQL's
- * do on common hardware. Two-byte values shift as four-byte ones and are cut. */
+/* Shifts work on the width of the left operand and take the count modulo that width, as
+ * PostgreSQL's do on common hardware. Two-byte values shift as four-byte ones and are cut. */
 static int64_t cut_to_width(enum sql_type type, uint64_t bits) {
     if (type == SQL_INT2) return (int16_t)(uint16_t)bits;
     if (type == SQL_INT4) return (int32_t)(uint32_t)bits;

@@ -1,7 +1,8 @@
 /* sql_functions_text.c - text: operators and functions.
  *
  * Text is valid UTF-8; positions and lengths count characters. Upper and lower case are those of
- * ASCII, as in PostgreSQL with the collation "C". Pattern matching is in sql_functions_pattern.c. */
+ * ASCII, as in PostgreSQL with the collation "C". Pattern matching is in
+ * sql_functions_pattern.c. */
 #include <stdio.h>
 
 #include "sql_registry.h"

@@ -81,8 +81,8 @@ static bool preferred_in(char category, enum sql_type type) {
     return info->category == category && info->preferred;
 }
 
-/* 10.3 step 4c and 4d: keep those with the most exact matches; then with the most exact or preferred
- * ones of the input's category. */
+/* 10.3 step 4c and 4d: keep those with the most exact matches; then with the most exact or
+ * preferred ones of the input's category. */
 static void keep_best_matches(struct candidates *c, const enum sql_type *args, uint32_t arg_count,
                               bool count_preferred) {
     uint32_t best = 0;

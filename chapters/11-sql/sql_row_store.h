@@ -1,8 +1,8 @@
 /* sql_row_store.h - rows kept in memory by operators that must see all of them: sort, join, group.
  *
- * Rows are stored by column in chunks of 1,024, so that a chunk can be handed on as a batch. Text and
- * digits are copied. A hash index over some columns may be kept beside them. Everything lives in one
- * arena, which the owner resets. Pure. */
+ * Rows are stored by column in chunks of 1,024, so that a chunk can be handed on as a batch. Text
+ * and digits are copied. A hash index over some columns may be kept beside them. Everything lives
+ * in one arena, which the owner resets. Pure. */
 #ifndef CAIRN_SQL_ROW_STORE_H
 #define CAIRN_SQL_ROW_STORE_H
 
@@ -22,8 +22,8 @@ struct sql_row_store {
 /* No rows. `types` is copied. To empty it: reset the arena and init again. */
 void sql_row_store_init(struct sql_row_store *store, struct arena *arena,
                         const enum sql_type *types, uint32_t column_count);
-/* Appends a row: its values from `count` columns at `row`. Returns its number. count may be less than
- * column_count: the others are set by sql_row_store_put. */
+/* Appends a row: its values from `count` columns at `row`. Returns its number. count may be less
+ * than column_count: the others are set by sql_row_store_put. */
 uint32_t sql_row_store_append(struct sql_row_store *store, const struct sql_column *const *columns,
                               uint32_t count, uint32_t row);
 void sql_row_store_put(struct sql_row_store *store, uint32_t number, uint32_t column,
@@ -52,18 +52,20 @@ struct sql_row_index {
 
 void sql_row_index_init(struct sql_row_index *index, struct arena *arena);
 void sql_row_index_add(struct sql_row_index *index, uint32_t number, uint64_t hash);
-/* The first row of this hash, then the next: SQL_ROW_NONE when there is none. Other hashes may share
- * a chain: these are skipped. */
+/* The first row of this hash, then the next: SQL_ROW_NONE when there is none. Other hashes may
+ * share a chain: these are skipped. */
 uint32_t sql_row_index_first(const struct sql_row_index *index, uint64_t hash);
 uint32_t sql_row_index_next(const struct sql_row_index *index, uint32_t number);
 
 /* Hash of a row over several columns. */
 uint64_t sql_row_hash(const struct sql_column *const *columns, uint32_t count, uint32_t row);
-/* Does stored row `number` equal the given one, column by column from `first` on? NULLs are alike. */
+/* Does stored row `number` equal the given one, column by column from `first` on? NULLs are
+ * alike. */
 bool sql_row_store_equals(const struct sql_row_store *store, uint32_t number, uint32_t first,
                           const struct sql_column *const *columns, uint32_t count, uint32_t row);
 
-/* A set of distinct rows: true if the row was not there yet (it is now; its number is in *number). */
+/* A set of distinct rows: true if the row was not there yet (it is now; its number is in
+ * *number). */
 bool sql_row_set_add(struct sql_row_store *store, struct sql_row_index *index,
                      const struct sql_column *const *columns, uint32_t row, uint32_t *number);
 

@@ -1,8 +1,8 @@
-/* Evaluation by the batch: what is not selected is not computed, and a batch gives what its rows give
- * one by one. */
+/* Evaluation by the batch: what is not selected is not computed, and a batch gives what its rows
+ * give one by one. */
+#include "expr_fixture.h"
 #include "mem.h"
 #include "prng.h"
-#include "expr_fixture.h"
 
 /* Parameters $1 .. $4 stand for columns of these types: a bound text becomes one over columns. */
 static enum sql_type column_types[] = {SQL_INT4, SQL_TEXT, SQL_NUMERIC, SQL_BOOL};
@@ -194,7 +194,8 @@ TEST("3", 0, a_filter_takes_null_as_false) {
     arena_deinit(&arena);
 }
 
-/* ---- parameters -------------------------------------------------------------------------------- */
+/* ---- parameters
+ * -------------------------------------------------------------------------------- */
 
 TEST("3", 0, parameters_take_their_type_from_what_is_around_them) {
     static const struct {
@@ -241,7 +242,8 @@ TEST("3", 0, a_parameter_without_a_type_or_with_two_is_refused) {
     }
 }
 
-/* ---- folding ----------------------------------------------------------------------------------- */
+/* ---- folding
+ * ----------------------------------------------------------------------------------- */
 
 static enum sql_expr_kind folded_kind(struct arena *arena, const char *text) {
     return sql_expr_fold(arena, bind(arena, text, true))->kind;

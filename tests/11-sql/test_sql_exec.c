@@ -7,7 +7,8 @@
 #include "row_codec.h"
 #include "sql_build.h"
 
-/* ---- plans by hand ---------------------------------------------------------------------------- */
+/* ---- plans by hand
+ * ---------------------------------------------------------------------------- */
 
 /* Rows (a int4, b text), either may be NULL, in the order given. */
 struct row {
@@ -104,7 +105,8 @@ static struct sql_plan *plan_values(struct fixture *f) {
     return plan;
 }
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running
+ * ---------------------------------------------------------------------------------- */
 
 /* Appends "a|b\n" for each row; NULL is "~". */
 static enum status run_with(struct fixture *f, const struct sql_exec_options *options,
@@ -156,7 +158,8 @@ static void print_row(struct buf *out, const struct row *row) {
 
 static const uint32_t sizes[] = {0, 1, 7, 1023, 1024, 1025, 3000};
 
-/* ---- operators -------------------------------------------------------------------------------- */
+/* ---- operators
+ * -------------------------------------------------------------------------------- */
 
 TEST("5", 0, values_give_their_rows_in_batches) {
     for (size_t s = 0; s < ARRAY_LEN(sizes); s++) {
@@ -239,7 +242,8 @@ TEST("5", 0, a_negative_limit_is_refused) {
     fixture_deinit(&f);
 }
 
-/* ---- sorting ---------------------------------------------------------------------------------- */
+/* ---- sorting
+ * ---------------------------------------------------------------------------------- */
 
 static int compare_nullable(bool a_null, bool b_null, int order, bool descending,
                             bool nulls_first) {
@@ -336,7 +340,8 @@ TEST("5", 3, a_sort_over_its_memory_is_refused) {
     fixture_deinit(&f);
 }
 
-/* ---- grouping --------------------------------------------------------------------------------- */
+/* ---- grouping
+ * --------------------------------------------------------------------------------- */
 
 static struct sql_expr *aggregate(struct fixture *f, const char *name, struct sql_expr *arg,
                                   struct sql_call_options options) {
@@ -451,7 +456,8 @@ TEST("5", 0, distinct_gives_each_row_once_and_takes_nulls_as_alike) {
     }
 }
 
-/* ---- joins ------------------------------------------------------------------------------------ */
+/* ---- joins
+ * ------------------------------------------------------------------------------------ */
 
 static struct sql_plan *plan_join(struct fixture *f, struct fixture *right, bool hash) {
     static const enum sql_type types[] = {SQL_INT4, SQL_TEXT, SQL_INT4, SQL_TEXT};
@@ -524,10 +530,11 @@ TEST("5", 0, a_nested_loop_finds_the_pairs_that_meet_the_condition) {
     check_join(false, 300, 1100);
 }
 
-/* ---- scans ------------------------------------------------------------------------------------ */
+/* ---- scans
+ * ------------------------------------------------------------------------------------ */
 
-/* Storage that knows one table: pages of a few rows, each in memory of its own that is scrubbed when
- * the next page is asked for. */
+/* Storage that knows one table: pages of a few rows, each in memory of its own that is scrubbed
+ * when the next page is asked for. */
 struct storage {
     struct fixture *f;
     struct prng prng;

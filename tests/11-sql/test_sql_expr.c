@@ -1,7 +1,7 @@
 /* Expressions: values, types and errors as PostgreSQL has them. */
 #include "expr_cases.h"
-#include "mem.h"
 #include "expr_fixture.h"
+#include "mem.h"
 
 enum { PREFIX = sizeof "select " - 1 };
 
@@ -15,10 +15,12 @@ TEST("3", 0, expressions_give_what_postgresql_gives) {
         const char *text = fixture_eval(&arena, expr_cases[i].text, &error);
         int position = error.position > 0 ? error.position - PREFIX : 0;
         bool same = strcmp(text, expr_cases[i].expected) == 0 &&
-                    strcmp(error.sqlstate, expr_cases[i].sqlstate) == 0 && position == expr_cases[i].position;
+                    strcmp(error.sqlstate, expr_cases[i].sqlstate) == 0 &&
+                    position == expr_cases[i].position;
         if (!same) {
-            print_message("%s: %s %s @%d, not %s %s @%d\n", expr_cases[i].text, error.sqlstate, text,
-                          position, expr_cases[i].sqlstate, expr_cases[i].expected, expr_cases[i].position);
+            print_message("%s: %s %s @%d, not %s %s @%d\n", expr_cases[i].text, error.sqlstate,
+                          text, position, expr_cases[i].sqlstate, expr_cases[i].expected,
+                          expr_cases[i].position);
             wrong++;
         }
         arena_deinit(&arena);

@@ -8,7 +8,6 @@
 #include "numeric_cases.h"
 #include "prng.h"
 
-
 static struct numeric parse(struct arena *arena, const char *text) {
     struct numeric value;
     assert_ok(numeric_parse(arena, slice_of_string(text), &value), NULL);
@@ -59,10 +58,11 @@ TEST("2", 0, operations_print_what_postgresql_prints) {
         struct numeric result = numeric_zero;
         enum status status = compute(&arena, &numeric_cases[i], &result);
         const char *text = status == STATUS_OK ? print(&arena, &result) : "!";
-        bool same = numeric_cases[i].expected[0] == '!' ? status != STATUS_OK : is(text, numeric_cases[i].expected);
+        bool same = numeric_cases[i].expected[0] == '!' ? status != STATUS_OK
+                                                        : is(text, numeric_cases[i].expected);
         if (!same) {
-            print_message("%s %s %s: %s, not %s\n", numeric_cases[i].a, numeric_cases[i].op, numeric_cases[i].b, text,
-                          numeric_cases[i].expected);
+            print_message("%s %s %s: %s, not %s\n", numeric_cases[i].a, numeric_cases[i].op,
+                          numeric_cases[i].b, text, numeric_cases[i].expected);
             wrong++;
         }
         arena_deinit(&arena);

@@ -1,6 +1,6 @@
 /* Which operator, function, cast or common type is meant, for every combination of types. */
-#include "mem.h"
 #include "expr_fixture.h"
+#include "mem.h"
 #include "type_cases.h"
 
 TEST("2", 0, every_combination_of_types_resolves_as_in_postgresql) {

@@ -1,10 +1,10 @@
 /* Types, values and their formats. */
 #include <math.h>
 
+#include "expr_fixture.h"
 #include "mem.h"
 #include "prng.h"
 #include "sql_column.h"
-#include "expr_fixture.h"
 
 static const char *print(struct arena *arena, struct sql_datum datum) {
     return fixture_print(arena, &datum);
