@@ -119,30 +119,37 @@ void memtable_free(struct memtable *table) {
     mem_free(table);
 }
 
-/* The last node < key (or <= key if `inclusive`), the head if there is none. `path`, unless NULL,
- * receives that node for every level: where a node would be linked in. */
-static struct memtable_node *find_before(const struct memtable *table, struct slice key,
-                                         bool inclusive, struct memtable_node *path[HEIGHT_MAX]) {
+/* Where a key stands among the nodes. */
+struct place {
+    struct memtable_node *before; /* the last node < key (or <= key if inclusive), or the head */
+    /* The node behind it, as the search saw it: a reader that followed the link again could come
+     * upon a node that the writer has put in between, before the key. */
+    struct memtable_node *behind;
+};
+
+/* `path`, unless NULL, receives the last node before the key on every level: where a node would be
+ * linked in. */
+static struct place find_place(const struct memtable *table, struct slice key, bool inclusive,
+                               struct memtable_node *path[HEIGHT_MAX]) {
     struct memtable_node *at = table->head;
-    const struct memtable_node *known_beyond =
-        NULL; /* saves comparing with it again one level down */
+    struct memtable_node *behind = NULL; /* known to be beyond: saves comparing one level down */
     for (uint32_t level = HEIGHT_MAX; level-- > 0;) {
         struct memtable_node *next = next_of(at, level);
-        while (next != NULL && next != known_beyond) {
+        while (next != NULL && next != behind) {
             int order = table->compare(node_key(next), key);
             if (order > 0 || (order == 0 && !inclusive)) break;
             at = next;
             next = next_of(at, level);
         }
-        known_beyond = next;
+        behind = next;
         if (path != NULL) path[level] = at;
     }
-    return at;
+    return (struct place){at, behind};
 }
 
 static struct memtable_node *find_equal(const struct memtable *table, struct slice key,
                                         struct memtable_node *path[HEIGHT_MAX]) {
-    struct memtable_node *node = next_of(find_before(table, key, false, path), 0);
+    struct memtable_node *node = find_place(table, key, false, path).behind;
     return node != NULL && table->compare(node_key(node), key) == 0 ? node : NULL;
 }
 
@@ -248,15 +255,15 @@ void memtable_seek_last(struct memtable_iterator *it) {
 }
 
 void memtable_seek(struct memtable_iterator *it, struct slice key) {
-    it->node = next_of(find_before(it->table, key, false, NULL), 0);
+    it->node = find_place(it->table, key, false, NULL).behind;
 }
 
 void memtable_seek_for_prev(struct memtable_iterator *it, struct slice key) {
-    stand_on(it, find_before(it->table, key, true, NULL));
+    stand_on(it, find_place(it->table, key, true, NULL).before);
 }
 
 void memtable_seek_before(struct memtable_iterator *it, struct slice key) {
-    stand_on(it, find_before(it->table, key, false, NULL));
+    stand_on(it, find_place(it->table, key, false, NULL).before);
 }
 
 void memtable_next(struct memtable_iterator *it) {
@@ -282,7 +289,7 @@ struct slice memtable_value(const struct memtable_iterator *it) {
 size_t memtable_estimate_count(const struct memtable *table, struct slice start, struct slice end) {
     enum { ENOUGH = 16 };
     struct memtable_node *path[HEIGHT_MAX];
-    find_before(table, start, false, path);
+    find_place(table, start, false, path);
     size_t scale = 1;
     for (uint32_t level = 1; level < HEIGHT_MAX; level++)
         scale *= BRANCHING;

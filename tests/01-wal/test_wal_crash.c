@@ -235,7 +235,8 @@ static void wait_for_lanes(struct loop_world *loop) {
         works[i] = (struct env_work){.run = lane_reached, .done = lane_empty, .arg = loop};
         env_work_submit(loop->world.env, i == 0 ? LANE_SYNC : LANE_BACKGROUND, &works[i]);
     }
-    while (loop->positions[0] < 2) env_run(loop->world.env); /* a stop may be left from before */
+    while (loop->positions[0] < 2)
+        env_run(loop->world.env); /* a stop may be left from before */
 }
 
 /* True if the disk failed before the work was done. */

@@ -241,6 +241,17 @@ static void read_all(void *arg) {
         }
         engine_iterator_free(it);
     }
+    struct buf value = BUF_INIT;
+    for (int i = 0; i < 20000; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "%04d", i % 700);
+        enum status status =
+            engine_get(reading->f->engine, reading->snapshot, text(key), 0, &value, NULL);
+        if (i % 700 >= 500 ? status != STATUS_NOT_FOUND
+                           : !slice_equal(buf_slice(&value), text("before")))
+            reading->wrong++;
+    }
+    buf_deinit(&value);
 }
 
 static void reading_done(void *arg) {
@@ -262,8 +273,8 @@ EVERY_ENGINE("2.4", 4, worker_reads_a_snapshot_while_the_loop_writes) {
     struct reading reading = {.f = &f, .snapshot = snapshot};
     reading.work = (struct env_work){.run = read_all, .done = reading_done, .arg = &reading};
     env_work_submit(f.env, LANE_READ, &reading.work);
-    for (int i = 0; i < 5000; i++) {
-        snprintf(key, sizeof(key), "%04d", i % 700);
+    for (int i = 0; i < 20000; i++) {
+        snprintf(key, sizeof(key), "%04d", i * 37 % 700);
         if (i % 3 == 0)
             write_batch_delete(&f.batch, text(key));
         else
@@ -462,5 +473,39 @@ TEST("2.9", 0, rocksdb_says_would_block_for_what_is_only_on_disk) {
     engine_iterator_free(it);
     expect(&f, "a", "1");
     assert_ok(engine_get(f.engine, NULL, text("a"), ENGINE_NO_WAIT, &f.value, &f.error), &f.error);
+    teardown(&f);
+}
+
+TEST("2.9", 0, rocksdb_refuses_writes_that_it_cannot_keep_up_with_and_takes_them_later) {
+    TEST_LIMIT(60000);
+    struct fixture f;
+    setup(&f, "rocksdb");
+    f.options.write_buffer_bytes = 64 * 1024; /* a few writes fill what may wait for a flush */
+    reopen(&f);
+    size_t size = 60000, busy = 0;
+    uint8_t *value = mem_zalloc(size);
+    struct prng prng;
+    prng_seed(&prng, 1);
+    for (size_t i = 0; i < size; i++)
+        value[i] = (uint8_t)prng_u64(&prng);
+    for (uint64_t i = 1; i <= 3000 && busy < 5; i++) {
+        struct buf key = BUF_INIT;
+        put_u64be(&key, i);
+        write_batch_put(&f.batch, buf_slice(&key), slice_of(value, size));
+        enum status status;
+        while ((status = engine_write(f.engine, &f.batch, &f.error)) == STATUS_BUSY) {
+            assert_status(STATUS_NOT_FOUND,
+                          engine_get(f.engine, NULL, buf_slice(&key), 0, &f.value, &f.error));
+            assert_true(f.error.retryable);
+            assert_ok(engine_flush(f.engine, &f.error), &f.error);
+            busy++;
+        }
+        assert_ok(status, &f.error);
+        write_batch_clear(&f.batch);
+        assert_ok(engine_get(f.engine, NULL, buf_slice(&key), 0, &f.value, &f.error), &f.error);
+        buf_deinit(&key);
+    }
+    assert_true(busy > 0);
+    mem_free(value);
     teardown(&f);
 }

@@ -1,5 +1,6 @@
 /* test_engine_mem.c - what only the in-memory engine promises: crashes at every write to its files,
  * and memory that does not grow with overwriting. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -227,6 +228,69 @@ TEST("3.4", 0, engine_may_be_closed_at_any_stage_of_a_flush) {
         }
         teardown(&f);
     }
+}
+
+/* ---- a reader at the writer's heels --------------------------------------------------------- */
+
+enum { CHASED_KEYS = 30000 };
+
+struct chase {
+    struct faulty *f;
+    const struct engine_snapshot *snapshot;
+    atomic_int writing; /* the key that is being overwritten */
+    atomic_bool stop;
+    uint64_t wrong;
+    struct env_work work;
+};
+
+static struct slice chased_key(int i, char out[16]) {
+    return slice_of(out, (size_t)snprintf(out, 16, "%07d", i));
+}
+
+/* Reads, on the snapshot, the keys next to the one that is being overwritten for the first time:
+ * there a new version comes to stand right in front of the one that the reader is after. */
+static void chase_writer(void *arg) {
+    struct chase *chase = arg;
+    struct buf value = BUF_INIT;
+    while (!atomic_load(&chase->stop)) {
+        int first = atomic_load(&chase->writing);
+        for (int i = first; i < first + 4 && i < CHASED_KEYS; i++) {
+            char key[16];
+            enum status status =
+                engine_get(chase->f->engine, chase->snapshot, chased_key(i, key), 0, &value, NULL);
+            if (status != STATUS_OK || load_u64be(value.data) != 1) chase->wrong++;
+        }
+    }
+    buf_deinit(&value);
+}
+
+static void chase_ended(void *arg) {
+    struct chase *chase = arg;
+    env_stop(chase->f->env);
+}
+
+TEST("3.5", 4, reader_at_the_heels_of_the_writer_sees_its_snapshot_only) {
+    struct faulty f;
+    setup(&f);
+    char key[16];
+    for (int i = 0; i < CHASED_KEYS; i++) {
+        chased_key(i, key);
+        assert_ok(put_number(&f, key, 1), &f.error);
+    }
+    struct engine_snapshot *snapshot = engine_snapshot_new(f.engine);
+    struct chase chase = {.f = &f, .snapshot = snapshot};
+    chase.work = (struct env_work){.run = chase_writer, .done = chase_ended, .arg = &chase};
+    env_work_submit(f.env, LANE_READ, &chase.work);
+    for (int i = 0; i < CHASED_KEYS; i++) {
+        atomic_store(&chase.writing, i);
+        chased_key(i, key);
+        assert_ok(put_number(&f, key, 2), &f.error);
+    }
+    atomic_store(&chase.stop, true);
+    env_run(f.env);
+    assert_int_equal(0, chase.wrong);
+    engine_snapshot_release(f.engine, snapshot);
+    teardown(&f);
 }
 
 /* ---- crashes -------------------------------------------------------------------------------- */
