@@ -22,6 +22,7 @@
 #include "txn_commands.h"
 
 #define MAX_CLOCK_OFFSET_NS (500 * NS_PER_MS)
+#define FAREWELL_NS (5 * NS_PER_S)
 enum { MAX_COROUTINES = 4096, PATH_BYTES = 512, MAX_CONNECTIONS = 2048, RECENT_WRITES = 65536 };
 
 struct cairn_node {
@@ -57,6 +58,10 @@ struct cairn_node {
     struct txn_manager *txns;
     struct sql_server *sql;
     struct pg_server *pg;
+
+    struct env_timer farewell; /* how long a shutdown waits */
+    void (*shutdown_done)(void *arg);
+    void *shutdown_arg;
 };
 
 /* ---- options ---------------------------------------------------------------------------------- */
@@ -321,19 +326,39 @@ enum status cairn_node_start(struct env *env, const struct cairn_node_options *o
     return STATUS_OK;
 }
 
+static void shutdown_done(void *arg) {
+    struct cairn_node *node = arg;
+    void (*done)(void *arg) = node->shutdown_done;
+    env_timer_stop(&node->farewell);
+    node->shutdown_done = NULL;
+    if (done != NULL) done(node->shutdown_arg);
+}
+
+void cairn_node_shutdown(struct cairn_node *node, void (*done)(void *arg), void *arg) {
+    if (node->shutdown_done != NULL) return;
+    node->shutdown_done = done;
+    node->shutdown_arg = arg;
+    env_timer_init(&node->farewell, shutdown_done, node);
+    env_timer_start(node->env, &node->farewell, env_deadline_ns(node->env, FAREWELL_NS));
+    pg_server_shutdown(node->pg, shutdown_done, node);
+}
+
 void cairn_node_stop(struct cairn_node *node) {
-    pg_server_free(node->pg); /* ends the sessions: their coroutines are done when it returns */
+    if (node == NULL) return;
+    if (node->shutdown_done != NULL) env_timer_stop(&node->farewell);
+    if (node->pg != NULL)
+        pg_server_free(node->pg); /* ends the sessions: their coroutines are done when it returns */
     sql_server_free(node->sql);
     txn_manager_free(node->txns);
     if (node->router != NULL) kv_router_free(node->router);
-    rpc_server_free(node->rpc_server);
+    if (node->rpc_server != NULL) rpc_server_free(node->rpc_server);
     if (node->collector != NULL) txn_collector_free(node->collector);
     replica_set_free(node->replicas);
     store_free(node->store);
     recent_writes_free(node->recent);
     peers_free(node->peers);
     cluster_free(node->cluster);
-    port_free(node->port);
+    if (node->port != NULL) port_free(node->port);
     clock_bound_free(node->clock_bound);
     engine_close(node->engine);
     log_store_close(node->log);

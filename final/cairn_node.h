@@ -36,8 +36,10 @@ struct cairn_node_options {
  * node; CORRUPT, IO, NO_SPACE: what was found, with file and offset. */
 enum status cairn_node_start(struct env *env, const struct cairn_node_options *options,
                              struct cairn_node **out, struct error *error) MUST_CHECK;
-/* Closes connections and files without waiting: what is not synced is as after a crash. Work on the lanes must
- * have reported before the memory goes (env_uv_free waits): call it between turns. */
+/* Ends the clients' sessions with a farewell (57P01), then calls `done` once; after 5 s at the latest. */
+void cairn_node_shutdown(struct cairn_node *node, void (*done)(void *arg), void *arg);
+/* Closes connections and files without waiting: what is not synced is as after a crash. No work of the
+ * node may be under way on the lanes (env_uv_settle). NULL is fine. */
 void cairn_node_stop(struct cairn_node *node);
 
 /* For operators and for the checks of a simulation. replica: NULL until the cluster is formed. */

@@ -64,7 +64,7 @@ static bool parse_flag(struct flags *flags, int flag, char *value) {
         flags->node.data_dir = value;
         return *value != '\0';
     case 'j':
-        return parse_join(flags, value);
+        return parse_join(flags, mem_strdup(value)); /* ps shows argv: leave it whole */
     case 'H':
         flags->node.host = value;
         return true;
@@ -115,25 +115,40 @@ static void parse_flags(int argc, char **argv, struct flags *flags) {
     }
 }
 
-static void on_terminate(void *arg) { env_stop(arg); }
+struct process {
+    struct env *env;
+    struct cairn_node *node;
+};
+
+static void on_clients_gone(void *arg) {
+    struct process *process = arg;
+    env_stop(process->env);
+}
+
+static void on_terminate(void *arg) {
+    struct process *process = arg;
+    log_info(env_log(process->env), "node", "stopping");
+    cairn_node_shutdown(process->node, on_clients_gone, process);
+}
 
 int main(int argc, char **argv) {
     struct flags flags = {.level = LOG_INFO};
     parse_flags(argc, argv, &flags);
 
     struct log log;
+    struct error error;
     log_init_stderr(&log, flags.level);
     log.node_id = flags.node.node_id;
-    struct env *env = env_uv_new(&log);
-    struct cairn_node *node;
-    struct error error;
-    if (cairn_node_start(env, &flags.node, &node, &error) != STATUS_OK) {
+    struct process process = {.env = env_uv_new(&log)};
+    if (cairn_node_start(process.env, &flags.node, &process.node, &error) != STATUS_OK) {
         fprintf(stderr, "cairnd: %s\n", error.message);
+        env_uv_free(process.env);
         return 1;
     }
-    env_uv_on_terminate(env, on_terminate, env);
-    env_run(env);
-    log_info(env_log(env), "node", "stopping");
-    /* Everything acknowledged is in the log: to end is to crash in order. */
-    exit(0);
+    env_uv_on_terminate(process.env, on_terminate, &process);
+    env_run(process.env);
+    env_uv_settle(process.env);
+    cairn_node_stop(process.node);
+    env_uv_free(process.env);
+    return 0;
 }

@@ -321,7 +321,10 @@ int cli_sql(const struct cli_options *options) {
             printf("Cairn on %s:%u. \\? helps, \\q quits.\n", options->host, options->port);
         }
         succeeded = prompt_loop(&prompt, terminal);
-        if (terminal) write_history(history);
+        if (terminal) {
+            write_history(history);
+            succeeded = true; /* a person has seen what failed */
+        }
     }
     sql_client_close(prompt.client);
     env_uv_free(prompt.env);

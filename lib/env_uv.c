@@ -199,6 +199,12 @@ struct env *env_uv_new(const struct log *log) {
     return &machine->base;
 }
 
+void env_uv_settle(struct env *env) {
+    struct uv_machine *machine = machine_of(env);
+    while (machine->work_under_way > 0)
+        uv_run(&machine->loop, UV_RUN_ONCE);
+}
+
 void env_uv_free(struct env *env) {
     struct uv_machine *machine = machine_of(env);
     machine_work_stop(machine);

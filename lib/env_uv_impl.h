@@ -39,6 +39,7 @@ struct uv_machine {
 
     struct uv_lane lanes[LANE_COUNT];
     uv_async_t work_done;
+    size_t work_under_way; /* submitted, not yet reported */
     uv_mutex_t done_mutex; /* guards the list of work that has run */
     struct env_work *done_first;
     struct env_work *done_last;

@@ -56,6 +56,7 @@ static void report_done(struct uv_machine *machine) {
     uv_mutex_unlock(&machine->done_mutex);
     while (work != NULL) {
         struct env_work *next = work->next; /* `done` may submit it again, or free it */
+        machine->work_under_way--;
         work->done(work->arg);
         work = next;
     }
@@ -66,6 +67,7 @@ static void on_work_done(uv_async_t *async) { report_done(async->data); }
 void machine_work_submit(struct env *env, enum work_lane lane_id, struct env_work *work) {
     struct uv_lane *lane = &machine_of(env)->lanes[lane_id];
     work->env = env;
+    machine_of(env)->work_under_way++;
     uv_mutex_lock(&lane->mutex);
     assert(!lane->stopping);
     append(&lane->first, &lane->last, work);
