@@ -2,6 +2,7 @@
 #include "row_codec.h"
 
 #include <assert.h>
+#include <math.h>
 
 /* ---- keys ----------------------------------------------------------------------------------- */
 
@@ -39,6 +40,30 @@ void row_key_put(struct buf *out, const struct sql_datum *value) {
         put_ordered_bytes(out, value->text);
         break;
     }
+}
+
+bool row_key_is_exact(const struct sql_datum *value) {
+    if (value->is_null) return true;
+    if (sql_type_storage(value->type) == SQL_STORE_FLOAT) {
+        return value->float8 != 0 || !signbit(value->float8);
+    }
+    if (sql_type_storage(value->type) != SQL_STORE_NUMERIC) return true;
+    struct buf key = BUF_INIT;
+    struct buf exact = BUF_INIT;
+    struct buf again = BUF_INIT;
+    struct arena arena;
+    arena_init(&arena, 0);
+    put_ordered_numeric(&key, &value->numeric);
+    struct reader reader = reader_of(buf_slice(&key));
+    struct numeric read = get_ordered_numeric(&reader, &arena);
+    put_numeric(&exact, &value->numeric);
+    put_numeric(&again, &read);
+    bool same = slice_equal(buf_slice(&exact), buf_slice(&again));
+    buf_deinit(&key);
+    buf_deinit(&exact);
+    buf_deinit(&again);
+    arena_deinit(&arena);
+    return same;
 }
 
 static bool integer_fits(enum sql_type type, int64_t value) {
@@ -261,10 +286,12 @@ void row_decoder_init(struct row_decoder *decoder, struct arena *arena, uint64_t
         if (k < key_count) {
             decoder->key_outputs[k] = (int32_t)w;
             if (decoder->key_count < k + 1) decoder->key_count = k + 1;
-        } else {
-            decoder->values[decoder->value_count++] =
-                (struct row_column){wanted[w], wanted_types[w], w};
         }
+        enum sql_storage storage = sql_type_storage(wanted_types[w]);
+        bool in_key = k < key_count;
+        if (in_key && storage != SQL_STORE_FLOAT && storage != SQL_STORE_NUMERIC) continue;
+        decoder->values[decoder->value_count++] =
+            (struct row_column){wanted[w], wanted_types[w], w, in_key};
     }
     sort_by_id(decoder->values, decoder->value_count);
 }
@@ -288,6 +315,11 @@ static bool decode_key(const struct row_decoder *decoder, struct slice key, stru
     return reader_ok(&reader);
 }
 
+/* The value does not have the column. */
+static void set_absent(const struct row_column *column, struct sql_batch *batch, uint32_t row) {
+    if (!column->in_key) sql_column_set_null(&batch->columns[column->output], row);
+}
+
 /* Both lists go by column id: one pass. */
 static bool decode_value(const struct row_decoder *decoder, struct slice value,
                          struct sql_batch *batch, uint32_t row, struct arena *arena) {
@@ -301,7 +333,7 @@ static bool decode_value(const struct row_decoder *decoder, struct slice value,
         if (header >> KIND_BITS == 0 || header >> KIND_BITS > UINT32_MAX - id) return false;
         id += header >> KIND_BITS;
         while (w < decoder->value_count && decoder->values[w].column_id < id) {
-            sql_column_set_null(&batch->columns[decoder->values[w++].output], row);
+            set_absent(&decoder->values[w++], batch, row);
         }
         if (w == decoder->value_count || decoder->values[w].column_id != id) {
             skip_value(&reader, kind);
@@ -313,7 +345,7 @@ static bool decode_value(const struct row_decoder *decoder, struct slice value,
         sql_column_set(&batch->columns[decoder->values[w++].output], row, &datum);
     }
     for (; w < decoder->value_count; w++) {
-        sql_column_set_null(&batch->columns[decoder->values[w].output], row);
+        set_absent(&decoder->values[w], batch, row);
     }
     return reader_ok(&reader);
 }

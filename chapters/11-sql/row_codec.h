@@ -3,10 +3,10 @@
  * Key:   table id (8 bytes), index id (4 bytes), the key columns. memcmp of two keys of one index
  *        orders as their columns do, ascending, NULLs last. Each column is self-delimiting, so that
  *        a prefix of the columns is a prefix of the key.
- * Value: a version byte, then the columns that are not in the key and not NULL, by ascending column
- *        id: a header (id's distance from the one before, kind of value) and the value. A column
- *        that is absent is NULL: a column that was added later needs no rewriting, one that was
- *        dropped is passed over.
+ * Value: a version byte, then the columns that are not NULL and not in the key, or not exactly (-0,
+ *        the last zero of 1.50), by ascending column id: a header (id's distance from the one
+ *        before, kind of value) and the value. A column that is absent is NULL, or what the key says:
+ *        a column that was added later needs no rewriting, one that was dropped is passed over.
  *
  * Bytes that break these rules are CORRUPT, with a message, never a crash. Pure. */
 #ifndef CAIRN_ROW_CODEC_H
@@ -25,6 +25,8 @@ void row_key_prefix(struct buf *out, uint64_t table_id, uint32_t index_id);
 bool row_key_read_prefix(struct slice key, uint64_t *table_id, uint32_t *index_id) MUST_CHECK;
 /* Appends one key column. -0 becomes 0 and a numeric loses its scale: equal values have one key. */
 void row_key_put(struct buf *out, const struct sql_datum *value);
+/* Does the key lose nothing of it? Otherwise the row's value has the column too. */
+bool row_key_is_exact(const struct sql_datum *value);
 /* Reads one key column. Text borrows from the reader's bytes. On malformed bytes the reader fails
  * and the result is NULL. */
 struct sql_datum row_key_get(struct reader *reader, enum sql_type type, struct arena *arena);
@@ -46,6 +48,7 @@ struct row_column {
     uint32_t column_id;
     enum sql_type type;
     uint32_t output; /* index in the batch */
+    bool in_key;     /* filled from the key; the value may say it more exactly */
 };
 
 /* What a scan decodes. Built once; the arrays live in the arena given. */
@@ -54,7 +57,7 @@ struct row_decoder {
     enum sql_type *key_types;
     int32_t *key_outputs;      /* -1: not wanted */
     uint32_t key_count;        /* columns to read: up to the last wanted one */
-    struct row_column *values; /* wanted ones that are not in the key, by column id */
+    struct row_column *values; /* wanted ones that the value may have, by column id */
     uint32_t value_count;
 };
 

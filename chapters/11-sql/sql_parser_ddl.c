@@ -112,7 +112,18 @@ static bool at_table_constraint(struct parser *parser) {
            (parser_at(parser, KW_EXCLUDE) && !parser_at_name_ahead(parser, 1));
 }
 
+/* (a, b): names without types begin CREATE TABLE ... AS, which is refused behind them. */
+static bool names_without_types(struct parser *parser) {
+    if (!parser_at_self(parser, '(') || !parser_at_name_ahead(parser, 1)) return false;
+    const struct sql_token *after = parser_peek(parser, 2);
+    if (after->self != ',' && after->self != ')') return false;
+    (void)parser_name_list(parser);
+    if (!parser_at(parser, KW_AS)) parser_syntax_error(parser);
+    return true;
+}
+
 static void table_elements(struct parser *parser, struct ast_create_table *create) {
+    if (names_without_types(parser)) return;
     parser_expect_self(parser, '(');
     if (parser_accept_self(parser, ')')) return;
     do {

@@ -33,9 +33,10 @@ void sql_prepared_release(struct sql_prepared *prepared) {
 
 static enum status declare_parameters(struct sql_prepared *prepared, struct sql_error *error) {
     struct sql_build *build = &prepared->build;
-    uint32_t count = prepared->statement->param_count;
+    uint32_t count = prepared->simple ? 0 : prepared->statement->param_count;
     if (prepared->type_count > count) count = prepared->type_count;
-    *build = (struct sql_build){.arena = &prepared->arena, .param_count = count};
+    *build = (struct sql_build){
+        .arena = &prepared->arena, .param_count = count, .params_fixed = prepared->simple};
     build->param_types = ARENA_ARRAY(&prepared->arena, enum sql_type, (size_t)count + 1);
     for (uint32_t i = 0; i < count; i++) {
         build->param_types[i] = SQL_UNKNOWN;

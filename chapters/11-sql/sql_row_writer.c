@@ -11,14 +11,21 @@ static bool is_key_column(const struct sql_table *table, uint32_t column) {
     return false;
 }
 
+static bool key_may_be_inexact(enum sql_type type) {
+    return sql_type_storage(type) == SQL_STORE_FLOAT || sql_type_storage(type) == SQL_STORE_NUMERIC;
+}
+
 /* Descriptors list columns by ascending id (sql_catalog.h, rule 2), so fields are in order. */
 void sql_row_writer_init(struct sql_row_writer *writer, struct arena *arena, struct txn *txn,
                          const struct sql_table *table, bool alone, uint64_t memory_bytes) {
     *writer = (struct sql_row_writer){.txn = txn, .table = table, .alone = alone};
     writer->fields = ARENA_ARRAY(arena, struct row_field, table->column_count);
     writer->field_columns = ARENA_ARRAY(arena, uint32_t, table->column_count);
+    writer->in_key = ARENA_ARRAY(arena, bool, table->column_count);
     for (uint32_t c = 0; c < table->column_count; c++) {
-        if (is_key_column(table, c)) continue;
+        bool in_key = is_key_column(table, c);
+        if (in_key && !key_may_be_inexact(table->columns[c].type.type)) continue;
+        writer->in_key[writer->field_count] = in_key;
         writer->fields[writer->field_count].column_id = table->columns[c].id;
         writer->field_columns[writer->field_count++] = c;
     }
@@ -100,8 +107,11 @@ struct slice sql_row_writer_key(struct sql_row_writer *writer, const struct sql_
 
 struct slice sql_row_writer_value(struct sql_row_writer *writer, const struct sql_datum *row) {
     buf_clear(&writer->value);
-    for (uint32_t i = 0; i < writer->field_count; i++)
-        writer->fields[i].value = row[writer->field_columns[i]];
+    for (uint32_t i = 0; i < writer->field_count; i++) {
+        struct sql_datum value = row[writer->field_columns[i]];
+        if (writer->in_key[i] && row_key_is_exact(&value)) value = sql_datum_null(value.type);
+        writer->fields[i].value = value; /* NULL is left out */
+    }
     row_value_encode(&writer->value, writer->fields, writer->field_count);
     return buf_slice(&writer->value);
 }

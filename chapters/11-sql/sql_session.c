@@ -124,6 +124,7 @@ static enum status run_statement(struct sql_session *session, const struct ast_s
     char tag[SQL_TAG_MAX] = "";
     bool suspended;
     struct sql_prepared *prepared = sql_prepared_new("", statement);
+    prepared->simple = true;
     struct sql_execution_request request = {.prepared = prepared, .describe = true, .last = last};
     enum status status = execute(session, &request, &suspended, tag, error);
     sql_prepared_release(prepared);

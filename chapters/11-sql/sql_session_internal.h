@@ -31,6 +31,7 @@ struct sql_prepared {
     const struct ast_statement *statement; /* NULL: the text holds none */
     uint32_t *type_oids;                   /* as declared */
     uint32_t type_count;
+    bool simple; /* of a simple query: it can have no parameters */
     bool bound_once;
 
     /* The binding, made again when the catalog has changed. */

@@ -64,7 +64,7 @@ enum status sql_give_rows(struct sql_session *session, const struct sql_batch *b
 
 enum status sql_give_columns(struct sql_session *session, const struct sql_prepared *prepared,
                              struct sql_error *error) {
-    if (session->sink->columns == NULL || prepared->column_count == 0) return STATUS_OK;
+    if (session->sink->columns == NULL) return STATUS_OK;
     enum status status =
         session->sink->columns(session->sink_arg, prepared->columns, prepared->column_count);
     if (status != STATUS_OK) sql_error_from_status(error, status);

@@ -18,12 +18,9 @@ SELECT 'it''s', E'tab\there', E'\x41\u00e4', $$dollar 'quoted'$$, $tag$a$$b$tag$
 SELECT 'a' 'b';
 SELECT 'con'
   'cat';
-SELECT md5('abc');
 SELECT 'abc'::varchar(2) || 'd', cast('abcdef' as varchar(3));
 SELECT upper(5);
 SELECT length(5);
 SELECT nosuchfunction(1);
 SELECT lower('a', 'b');
 SELECT 'abc' AS "Quoted Name", 'def' AS alias, 1 AS "select";
-SELECT U&'\0061bc';
-SELECT quote_literal('a''b'), quote_ident('a b');

@@ -3,7 +3,7 @@ SELEC 1;
 SELECT 1 +;
 SELECT FROM WHERE;
 SELECT (1 +);
-SELECT ()
+SELECT ();
 SELECT 1 2;
 SELECT 'over two
 lines' nosuch syntax;
@@ -44,7 +44,6 @@ RESET application_name;
 SHOW standard_conforming_strings;
 SHOW server_encoding;
 SET client_encoding = 'UTF8';
-DROP TABLE a.b.c.d;
 SELECT 1 WHERE false;
 SELECT;
 SELECT current_schema();
