@@ -1,4 +1,4 @@
-/* expr_fixture.h - from SQL text to a bound expression and its value, for the suites of this chapter. */
+/* expr_fixture.h - from SQL text to a bound expression and its value, for this chapter. */
 #ifndef CAIRN_EXPR_FIXTURE_H
 #define CAIRN_EXPR_FIXTURE_H
 
