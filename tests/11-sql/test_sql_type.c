@@ -67,7 +67,7 @@ TEST("1", 0, modifiers_out_of_range_are_refused) {
     assert_string_equal("type modifier is not allowed for type \"int4\"", error.message);
 }
 
-/* ---- doubles ----------------------------------------------------------------------------------- */
+/* ---- doubles --------------------------------------------------------------------------------- */
 
 TEST("1", 0, doubles_print_the_shortest_digits_in_postgresqls_form) {
     static const struct {
@@ -119,7 +119,7 @@ TEST("1", 0, doubles_read_back_exactly) {
     }
 }
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 TEST("1", 0, text_must_be_utf8) {
     assert_true(sql_text_valid(SLICE_LITERAL("")));
@@ -194,7 +194,7 @@ TEST("1", 0, a_numeric_that_does_not_fit_its_column_says_why) {
     arena_deinit(&arena);
 }
 
-/* ---- binary ------------------------------------------------------------------------------------ */
+/* ---- binary ---------------------------------------------------------------------------------- */
 
 /* As psycopg and node-postgres know them; the bytes come from PostgreSQL 15's COPY BINARY. */
 static const struct {
@@ -264,7 +264,7 @@ TEST("1", 0, malformed_binary_values_are_refused_never_a_crash) {
     }
 }
 
-/* ---- numeric: formats read back ----------------------------------------------------------------- */
+/* ---- numeric: formats read back -------------------------------------------------------------- */
 
 TEST("2", 0, numerics_read_back_from_every_encoding) {
     struct prng prng;
