@@ -29,8 +29,11 @@ static enum status bind_kind(struct binder *binder, const struct ast_statement *
 enum status sql_bind(struct sql_build *build, const struct sql_catalog *catalog,
                      const struct ast_statement *statement, struct bound_statement **out,
                      struct sql_error *error) {
-    struct binder binder = {
-        .build = build, .arena = build->arena, .catalog = catalog, .error = error};
+    struct binder binder = {.build = build,
+                            .arena = build->arena,
+                            .catalog = catalog,
+                            .error = error,
+                            .nodes_left = BIND_NODES_MAX};
     *out = ARENA_NEW(build->arena, struct bound_statement);
     (*out)->build = build;
     TRY(bind_kind(&binder, statement, *out));

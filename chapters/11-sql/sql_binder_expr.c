@@ -275,12 +275,37 @@ static enum status bind_inner(struct binder *binder, const struct ast_expr *expr
     }
 }
 
-enum status bind_expr(struct binder *binder, const struct ast_expr *expr, struct sql_expr **out) {
+static enum status bind_node(struct binder *binder, const struct ast_expr *expr,
+                             struct sql_expr **out) {
     if (expr->kind <= AST_DEFAULT) return bind_leaf(binder, expr, out);
     if (expr->kind == AST_CASE) return bind_case(binder, expr, out);
     if (expr->kind == AST_CAST) return bind_cast(binder, expr, out);
     if (expr->kind == AST_CALL) return bind_call(binder, expr, out);
     return bind_inner(binder, expr, out);
+}
+
+/* Counts what has arguments, until *left is used up. */
+static bool count_nodes(const struct sql_expr *expr, uint32_t *left) {
+    if (expr->arg_count == 0) return true;
+    if (*left == 0) return false;
+    (*left)--;
+    for (uint32_t i = 0; i < expr->arg_count; i++) {
+        if (!count_nodes(expr->args[i], left)) return false;
+    }
+    return true;
+}
+
+/* BETWEEN and CASE use an operand several times: nested in each other they make trees that are
+ * exponentially larger than the text. Whoever walks a bound tree relies on this limit. */
+enum status bind_expr(struct binder *binder, const struct ast_expr *expr, struct sql_expr **out) {
+    if (expr->kind <= AST_DEFAULT) return bind_leaf(binder, expr, out);
+    binder->nesting++;
+    enum status status = bind_node(binder, expr, out);
+    binder->nesting--;
+    if (status != STATUS_OK || binder->nesting > 0) return status;
+    if (count_nodes(*out, &binder->nodes_left)) return STATUS_OK;
+    return sql_error_set_at(binder->error, expr->position, SQLSTATE_STATEMENT_TOO_COMPLEX,
+                            "an expression has more than %d parts", BIND_NODES_MAX);
 }
 
 enum status bind_expr_in(struct binder *binder, const struct ast_expr *expr, const char *clause,

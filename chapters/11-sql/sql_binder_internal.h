@@ -30,12 +30,16 @@ struct block {
     const struct sql_table *target; /* of an INSERT: not in scope, but known to hints */
 };
 
+enum { BIND_NODES_MAX = 1000000 }; /* in all expressions of a statement; leaves do not count */
+
 struct binder {
     struct sql_build *build;
     struct arena *arena;
     const struct sql_catalog *catalog;
     struct sql_error *error;
     struct block *block; /* innermost */
+    uint32_t nesting;    /* calls of bind_expr under way */
+    uint32_t nodes_left; /* of the statement's BIND_NODES_MAX */
 };
 
 /* Adds a relation to the block's select; *scope is what it brings. */

@@ -151,14 +151,10 @@ static struct sql_expr *fold_case(struct sql_expr *expr) {
     return kept == 1 ? otherwise : expr;
 }
 
-struct sql_expr *sql_expr_fold(struct arena *arena, struct sql_expr *expr) {
-    if (expr->kind == SQL_EXPR_CONST) return expr;
-    for (uint32_t i = 0; i < expr->arg_count; i++) {
-        expr->args[i] = sql_expr_fold(arena, expr->args[i]);
-    }
-    if (expr->kind == SQL_EXPR_AND || expr->kind == SQL_EXPR_OR) expr = fold_and_or(arena, expr);
-    if (expr->kind == SQL_EXPR_CASE) expr = fold_case(expr);
-    if (expr->kind == SQL_EXPR_CONST || !sql_expr_is_constant(expr)) return expr;
+/* A constant in place of an expression that is one; the expression itself if evaluating it fails. Not
+ * inlined: its error would otherwise lie in every frame of the recursion below. */
+__attribute__((noinline)) static struct sql_expr *fold_to_constant(struct arena *arena,
+                                                                   struct sql_expr *expr) {
     struct sql_eval_context context = {.arena = arena};
     struct sql_error ignored;
     struct sql_datum value;
@@ -171,4 +167,15 @@ struct sql_expr *sql_expr_fold(struct arena *arena, struct sql_expr *expr) {
                                   .constant = value};
     constant->constant.type = expr->type;
     return constant;
+}
+
+struct sql_expr *sql_expr_fold(struct arena *arena, struct sql_expr *expr) {
+    if (expr->kind == SQL_EXPR_CONST) return expr;
+    for (uint32_t i = 0; i < expr->arg_count; i++) {
+        expr->args[i] = sql_expr_fold(arena, expr->args[i]);
+    }
+    if (expr->kind == SQL_EXPR_AND || expr->kind == SQL_EXPR_OR) expr = fold_and_or(arena, expr);
+    if (expr->kind == SQL_EXPR_CASE) expr = fold_case(expr);
+    bool done = expr->kind == SQL_EXPR_CONST || !sql_expr_is_constant(expr);
+    return done ? expr : fold_to_constant(arena, expr);
 }
