@@ -32,7 +32,11 @@ void pg_describe_columns(struct pg_connection *connection, const struct sql_resu
 
 static enum status on_columns(void *arg, const struct sql_result_column *columns, size_t count) {
     struct pg_connection *connection = arg;
-    pg_describe_columns(connection, columns, count, NULL);
+    if (count > 0) {
+        pg_describe_columns(connection, columns, count, NULL);
+    } else { /* SELECT without a list: rows of no columns */
+        pg_put_row_description(&connection->out, NULL, 0);
+    }
     return pg_write_some(connection);
 }
 
