@@ -13,6 +13,7 @@
 struct flags {
     struct cairn_node_options node;
     const char *join[RAFT_MAX_VOTERS];
+    char *join_text; /* a copy to take apart: ps shows argv */
     enum log_level level;
 };
 
@@ -64,7 +65,8 @@ static bool parse_flag(struct flags *flags, int flag, char *value) {
         flags->node.data_dir = value;
         return *value != '\0';
     case 'j':
-        return parse_join(flags, mem_strdup(value)); /* ps shows argv: leave it whole */
+        flags->join_text = mem_strdup(value);
+        return parse_join(flags, flags->join_text);
     case 'H':
         flags->node.host = value;
         return true;
@@ -143,6 +145,7 @@ int main(int argc, char **argv) {
     if (cairn_node_start(process.env, &flags.node, &process.node, &error) != STATUS_OK) {
         fprintf(stderr, "cairnd: %s\n", error.message);
         env_uv_free(process.env);
+        mem_free(flags.join_text);
         return 1;
     }
     env_uv_on_terminate(process.env, on_terminate, &process);
@@ -150,5 +153,6 @@ int main(int argc, char **argv) {
     env_uv_settle(process.env);
     cairn_node_stop(process.node);
     env_uv_free(process.env);
+    mem_free(flags.join_text);
     return 0;
 }

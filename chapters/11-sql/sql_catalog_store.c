@@ -189,6 +189,12 @@ static void cache_learn(struct sql_catalog_cache *cache, uint64_t version, hlc_t
     cache->as_of = as_of;
 }
 
+void sql_catalog_view_committed(struct sql_catalog_view *view, hlc_timestamp commit_timestamp) {
+    struct sql_catalog_cache *cache = view->cache;
+    if (view->changed || view->version == 0 || view->version != cache->version) return;
+    if (commit_timestamp > cache->as_of) cache->as_of = commit_timestamp;
+}
+
 /* ---- views ------------------------------------------------------------------------------------ */
 
 void sql_catalog_view_init(struct sql_catalog_view *view, struct sql_catalog_cache *cache) {

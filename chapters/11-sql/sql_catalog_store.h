@@ -72,6 +72,9 @@ enum status sql_catalog_drop_table(struct sql_catalog_view *view, const struct s
 enum status sql_catalog_list_tables(struct sql_catalog_view *view, struct arena *arena,
                                     const char ***names, size_t *count,
                                     struct sql_error *error) MUST_CHECK;
+/* The view's transaction has committed at this time (0: it wrote nothing) without a change of the
+ * catalog, and so found it unchanged until then: the next check begins there. */
+void sql_catalog_view_committed(struct sql_catalog_view *view, hlc_timestamp commit_timestamp);
 /* The transaction that changed the catalog has committed: drop what the node cached. */
 void sql_catalog_cache_invalidate(struct sql_catalog_cache *cache);
 
