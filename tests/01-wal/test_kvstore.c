@@ -281,7 +281,7 @@ static void expect_prefix(struct fixture *f, const struct states *states, uint64
 
 static void crash_everywhere(enum crash_loss loss) {
     TEST_LIMIT(120000);
-    const char *dir = harness_tmpdir();
+    const char *dir = harness_memory_tmpdir();
     struct states states = {0};
     record_states(&states, dir);
     bool crashed = true;

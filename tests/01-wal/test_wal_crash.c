@@ -121,7 +121,7 @@ static uint64_t count_operations(const char *dir, uint64_t groups) {
 
 static void crash_everywhere(enum crash_loss loss, uint64_t groups, bool twice) {
     TEST_LIMIT(120000);
-    const char *dir = harness_tmpdir();
+    const char *dir = harness_memory_tmpdir();
     uint64_t operations = count_operations(dir, groups);
     uint64_t stride = harness_sanitized() ? 3 : 1;
     for (uint64_t at = 0; at < operations; at += stride) {
@@ -273,7 +273,7 @@ static void check_after_loop(struct loop_world *loop, uint64_t at) {
 
 TEST("5.5", 1, crash_while_segments_come_and_go_in_the_background_keeps_what_was_acknowledged) {
     TEST_LIMIT(120000);
-    const char *dir = harness_tmpdir();
+    const char *dir = harness_memory_tmpdir();
     bool crashed = true;
     uint64_t at = 0;
     for (; crashed; at += harness_sanitized() ? 5 : 2) {

@@ -344,7 +344,7 @@ static uint64_t run_until_crash(struct faulty *f, bool *crashed) {
 
 static void crash_everywhere(bool own_log, enum crash_loss loss) {
     TEST_LIMIT(120000);
-    const char *dir = harness_tmpdir();
+    const char *dir = harness_memory_tmpdir();
     bool crashed = true;
     uint64_t stride = harness_sanitized() ? 3 : 1, at = 0;
     for (; crashed; at += stride) {

@@ -62,6 +62,9 @@ void harness_limit(unsigned limit_ms);
 /* A fresh, empty directory (absolute path, valid until the test ends). Removed if the test
  * passes; kept, and named, if it fails. */
 const char *harness_tmpdir(void);
+/* The same on a file system in memory, where there is one: for tests that bring their own faulty
+ * disk (env_fault) and need not wait for a real one. First call of a test decides. */
+const char *harness_memory_tmpdir(void);
 
 /* The path of the running suite, and of the build directory that it lies in: programs under test
  * are "<harness_build_dir()>/01-wal/node" and the like. */
