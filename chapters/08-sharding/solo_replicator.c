@@ -20,7 +20,8 @@ struct solo_replicator {
     void *machine_arg;
     struct env_task task;
     struct held *first, **end;
-    size_t count;
+    size_t count, pace;
+    struct env_timer again; /* the rest, when there is a pace */
     struct read_barrier *barriers, **barriers_end;
     uint64_t index, term;
     bool leads, hold, sync;
@@ -38,12 +39,24 @@ static void apply_one(struct solo_replicator *solo, const struct held *held, boo
                   error.message);
 }
 
-/* Applies everything in the queue as one batch, then answers. */
-static void apply_queue(struct solo_replicator *solo, bool own, enum status answer) {
-    struct held *first = solo->first;
-    solo->first = NULL;
-    solo->end = &solo->first;
-    solo->count = 0;
+/* Takes the first `max` of the queue (0: all). */
+static struct held *take(struct solo_replicator *solo, size_t max) {
+    struct held *first = solo->first, **end = &solo->first;
+    size_t taken = 0;
+    while (*end != NULL && (max == 0 || taken < max)) {
+        end = &(*end)->next;
+        taken++;
+    }
+    solo->first = *end;
+    *end = NULL;
+    if (solo->first == NULL) solo->end = &solo->first;
+    solo->count -= taken;
+    return taken > 0 ? first : NULL;
+}
+
+/* Applies the head of the queue as one batch, then answers. */
+static void apply_queue(struct solo_replicator *solo, size_t max, bool own, enum status answer) {
+    struct held *first = take(solo, max);
     if (first == NULL) return;
     uint64_t index = solo->index;
     struct write_batch batch;
@@ -77,7 +90,8 @@ static void end_barriers(struct solo_replicator *solo, enum status status) {
 static void run(void *arg) {
     struct solo_replicator *solo = arg;
     if (solo->hold) return;
-    apply_queue(solo, true, STATUS_OK);
+    apply_queue(solo, solo->pace, true, STATUS_OK);
+    if (solo->first != NULL) env_timer_start(solo->env, &solo->again, env_now_ns(solo->env));
     end_barriers(solo, solo->leads ? STATUS_OK : STATUS_NOT_LEADER);
 }
 
@@ -118,6 +132,7 @@ struct solo_replicator *solo_replicator_new(struct env *env, struct engine *engi
     solo->machine = machine;
     solo->machine_arg = machine_arg;
     solo->task = (struct env_task){.callback = run, .arg = solo};
+    env_timer_init(&solo->again, run, solo);
     solo->end = &solo->first;
     solo->barriers_end = &solo->barriers;
     return solo;
@@ -126,6 +141,7 @@ struct solo_replicator *solo_replicator_new(struct env *env, struct engine *engi
 void solo_replicator_free(struct solo_replicator *solo) {
     if (solo == NULL) return;
     env_unpost(solo->env, &solo->task);
+    env_timer_stop(&solo->again);
     for (struct held *held = solo->first, *next; held != NULL; held = next) {
         next = held->next;
         mem_free(held);
@@ -143,6 +159,10 @@ void solo_replicator_lead(struct solo_replicator *solo) {
     solo->machine->on_leader(solo->machine_arg, true, solo->term);
 }
 
+void solo_replicator_pace(struct solo_replicator *solo, size_t entries_per_step) {
+    solo->pace = entries_per_step;
+}
+
 void solo_replicator_sync(struct solo_replicator *solo, bool sync) { solo->sync = sync; }
 
 void solo_replicator_hold(struct solo_replicator *solo, bool hold) {
@@ -155,7 +175,7 @@ size_t solo_replicator_held(const struct solo_replicator *solo) { return solo->c
 void solo_replicator_depose(struct solo_replicator *solo, bool commit_held) {
     solo->leads = false;
     solo->machine->on_leader(solo->machine_arg, false, solo->term);
-    if (commit_held) apply_queue(solo, false, STATUS_UNKNOWN_OUTCOME);
+    if (commit_held) apply_queue(solo, 0, false, STATUS_UNKNOWN_OUTCOME);
     while (solo->first != NULL) {
         struct held *held = solo->first;
         solo->first = held->next;

@@ -24,6 +24,9 @@ struct replicator *solo_replicator_replicator(struct solo_replicator *solo);
 /* Every batch is synced to the engine's own log before it is answered; off at first. */
 void solo_replicator_sync(struct solo_replicator *solo, bool sync);
 
+/* At most so many entries are committed in one step of the loop; 0 (at first): all. */
+void solo_replicator_pace(struct solo_replicator *solo, size_t entries_per_step);
+
 /* Becomes leader of the next term; on_leader(true) runs inside. */
 void solo_replicator_lead(struct solo_replicator *solo);
 /* Holds proposals and barriers back until it is false again. */

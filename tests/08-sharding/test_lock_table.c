@@ -113,6 +113,28 @@ TEST("2", 2, a_cycle_through_a_place_in_a_queue_is_refused) {
     lock_table_free(table);
 }
 
+TEST("2", 2, a_queue_reached_at_two_places_is_searched_up_to_the_later) {
+    struct lock_table *table = lock_table_new(TIMEOUT_NS, 100);
+    struct waiter w[12] = {0};
+    enum { R = 1, A, B, C, D, H };
+    assert_status(STATUS_OK, lock(table, H, "k1", &w[0]));
+    assert_status(STATUS_OK, lock(table, C, "k0", &w[1]));
+    assert_status(STATUS_OK, lock(table, R, "k2", &w[2]));
+    assert_status(STATUS_WOULD_BLOCK, lock(table, A, "k1", &w[3]));
+    assert_status(STATUS_WOULD_BLOCK, lock(table, B, "k1", &w[4]));
+    assert_status(STATUS_WOULD_BLOCK, lock(table, C, "k1", &w[5]));
+    assert_status(STATUS_WOULD_BLOCK, lock(table, B, "k2", &w[6])); /* a second request of B */
+    /* D leads the search to A's place in the queue of k1 before it comes to C's: */
+    assert_status(STATUS_OK, lock(table, A, "k3", &w[7]));
+    assert_status(STATUS_WOULD_BLOCK, lock(table, D, "k3", &w[9]));
+    assert_status(STATUS_WOULD_BLOCK, lock(table, D, "k0", &w[10]));
+    /* R would wait for C, which waits behind B for k1, and B waits for R. */
+    assert_status(STATUS_DEADLOCK, lock(table, R, "k0", &w[8]));
+    for (uint64_t i = R; i <= H; i++)
+        lock_table_release(table, id(i), 0);
+    lock_table_free(table);
+}
+
 TEST("2", 2, waiting_for_the_same_row_is_no_cycle) {
     struct lock_table *table = lock_table_new(TIMEOUT_NS, 100);
     struct waiter w[64] = {0};

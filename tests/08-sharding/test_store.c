@@ -3,6 +3,8 @@
 
 #include "harness.h"
 #include "prng.h"
+#include "rpc.h"
+#include "store.pb-c.h"
 #include "store_fixture.h"
 
 TEST("3", 0, what_was_written_is_read) {
@@ -157,6 +159,28 @@ TEST("4", 1, timestamps_of_a_new_leader_are_above_those_of_the_old_one) {
     box_stop(&box);
 }
 
+/* Applies an entry with one put; returns how many operations came into the batch. */
+static size_t apply_entry(struct box *box, uint64_t evaluated, uint64_t logged, uint64_t epoch) {
+    struct write_batch put, batch;
+    write_batch_init(&put);
+    write_batch_init(&batch);
+    write_batch_put(&put, SLICE_LITERAL("\x30k"), SLICE_LITERAL("v"));
+    Cairn__StoreEntry message = CAIRN__STORE_ENTRY__INIT;
+    message.term = evaluated;
+    message.epoch = epoch;
+    message.batch = rpc_bytes(write_batch_encoded(&put));
+    struct buf payload = BUF_INIT;
+    rpc_pack(&payload, &message.base);
+    struct applied_entry entry = {.index = 1, .term = logged, .payload = buf_slice(&payload)};
+    struct error error;
+    assert_ok(store_state_machine.apply(box->store, &entry, &batch, &error), &error);
+    size_t count = batch.count;
+    buf_deinit(&payload);
+    write_batch_deinit(&put);
+    write_batch_deinit(&batch);
+    return count;
+}
+
 TEST("4", 4, an_entry_of_another_term_has_no_effect) {
     struct box box;
     box_start(&box, NULL, 0);
@@ -167,13 +191,9 @@ TEST("4", 4, an_entry_of_another_term_has_no_effect) {
     /* The store is led again before its proposal is logged: what it read may be out of date. */
     store_state_machine.on_leader(box.store, false, 1);
     store_state_machine.on_leader(box.store, true, 2);
-    struct write_batch batch;
-    write_batch_init(&batch);
-    struct applied_entry entry = {.index = 1, .term = 2, .payload = SLICE_LITERAL("\x10\x01")};
-    struct error error;
-    assert_ok(store_state_machine.apply(box.store, &entry, &batch, &error), &error);
-    assert_int_equal(0, batch.count);
-    write_batch_deinit(&batch);
+    assert_int_equal(1, apply_entry(&box, 1, 1, 0));
+    assert_int_equal(0, apply_entry(&box, 1, 2, 0));
+    assert_int_equal(0, apply_entry(&box, 1, 1, 7)); /* of another epoch of the range */
     solo_replicator_hold(box.solo, false);
     box_settle(&box);
     ask(&box, &read, CMD_READ, "k");

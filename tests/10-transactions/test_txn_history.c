@@ -291,6 +291,13 @@ TEST("9", 2, random_transactions_are_strictly_serializable_while_leaders_change)
         run_world(seed, true, NULL);
 }
 
+TEST("9", 2, random_transactions_are_strictly_serializable_while_commits_are_applied_slowly) {
+    TEST_LIMIT(60000);
+    struct node_options options = {.pace = 1};
+    for (uint64_t seed = 301; seed <= 306; seed++)
+        run_world(seed, seed % 2 == 0, &options);
+}
+
 TEST("9", 2, validation_against_the_engine_is_as_good_as_against_the_ring) {
     TEST_LIMIT(60000);
     struct node_options options = {.would_block_percent = 10, .remembered_writes = 1};

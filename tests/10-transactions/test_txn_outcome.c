@@ -81,6 +81,41 @@ TEST("8", 0, an_outcome_that_nobody_can_tell_in_time_is_unknown) {
     assert_status(STATUS_UNKNOWN_OUTCOME, scene.status);
 }
 
+/* ---- an answer that is a read ---------------------------------------------------------------- */
+
+static void insert_existing(void *arg) {
+    struct scene *scene = arg;
+    struct txn *txn = node_begin(&scene->node);
+    assert_status(STATUS_OK, txn_put_absent(txn, SLICE_LITERAL("k"), SLICE_LITERAL("v"), 0, NULL));
+    solo_replicator_hold(scene->node.solo, true);
+    scene->status = STATUS_BUSY; /* no answer yet */
+    scene->status = txn_commit(txn, NULL);
+    txn_free(txn);
+}
+
+static void release_after_a_while(void *arg) {
+    struct scene *scene = arg;
+    while (store_status(scene->node.store).requests == 0)
+        assert_status(STATUS_OK, co_yield());
+    for (int i = 0; i < 20; i++)
+        assert_status(STATUS_OK, co_yield());
+    /* It may be deposed, and the key deleted, without its knowing: only the barrier tells. */
+    assert_status(STATUS_BUSY, scene->status);
+    solo_replicator_hold(scene->node.solo, false);
+}
+
+TEST("8", 0, a_leader_does_not_say_that_a_key_exists_before_it_knows_that_it_leads) {
+    struct scene scene = {.status = STATUS_BUSY};
+    node_start(&scene.node, NULL);
+    node_spawn(&scene.node, put_old, &scene.node);
+    node_run(&scene.node);
+    node_spawn(&scene.node, insert_existing, &scene);
+    node_spawn(&scene.node, release_after_a_while, &scene);
+    node_run(&scene.node);
+    node_stop(&scene.node);
+    assert_status(STATUS_EXISTS, scene.status);
+}
+
 /* ---- the command itself --------------------------------------------------------------------- */
 
 struct sent {
@@ -121,17 +156,17 @@ static void send_commit(struct node *node, struct txn_id id, bool retry, bool ab
     buf_deinit(&reply);
 }
 
-static void collect(struct node *node, hlc_timestamp floor) {
+static enum status collect(struct node *node, hlc_timestamp floor) {
     Cairn__TxnCollect message = CAIRN__TXN_COLLECT__INIT;
     message.floor = floor;
     struct buf payload = BUF_INIT, reply = BUF_INIT;
     rpc_pack(&payload, &message.base);
     struct request request = node_request(node);
-    struct error error;
-    assert_ok(kv_await(node->kv, TXN_COLLECT, buf_slice(&payload), true, &request, &reply, &error),
-              &error);
+    enum status status =
+        kv_await(node->kv, TXN_COLLECT, buf_slice(&payload), true, &request, &reply, NULL);
     buf_deinit(&payload);
     buf_deinit(&reply);
+    return status;
 }
 
 static void body_twice(void *arg) {
@@ -180,7 +215,7 @@ static void body_collected(void *arg) {
     struct sent sent;
     send_commit(node, (struct txn_id){100, 1}, false, false, "v", &sent);
     send_commit(node, (struct txn_id){300, 1}, false, false, "w", &sent);
-    collect(node, 200);
+    assert_status(STATUS_OK, collect(node, 200));
     send_commit(node, (struct txn_id){100, 1}, true, false, "v", &sent);
     assert_int_equal(CAIRN__TXN_OUTCOME__TXN_TOO_OLD, sent.outcome);
     send_commit(node, (struct txn_id){300, 1}, true, false, "w", &sent);
@@ -195,3 +230,26 @@ static void body_collected(void *arg) {
 }
 
 TEST("8", 1, a_commit_whose_record_was_collected_is_refused) { run_body(body_collected); }
+
+static void drop_collection(void *arg) {
+    struct node *node = arg;
+    while (solo_replicator_held(node->solo) == 0)
+        assert_status(STATUS_OK, co_yield());
+    solo_replicator_depose(node->solo, false);
+    solo_replicator_hold(node->solo, false);
+    node_lead(node);
+}
+
+static void body_collection_lost(void *arg) {
+    struct node *node = arg;
+    struct sent sent;
+    solo_replicator_hold(node->solo, true);
+    node_spawn(node, drop_collection, node);
+    assert_status(STATUS_UNKNOWN_OUTCOME, collect(node, 200));
+    send_commit(node, (struct txn_id){100, 1}, false, false, "v", &sent);
+    assert_int_equal(CAIRN__TXN_OUTCOME__TXN_COMMITTED, sent.outcome);
+}
+
+TEST("8", 0, a_floor_that_was_not_committed_is_forgotten_with_its_leader) {
+    run_body(body_collection_lost);
+}

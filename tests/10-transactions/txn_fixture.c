@@ -43,6 +43,7 @@ void node_start(struct node *node, const struct node_options *options) {
                                                   options->heartbeat_interval_ns};
     node->txns = txn_manager_new(&txn_options);
     node->pool = co_pool_new(node->env, 1024);
+    solo_replicator_pace(node->solo, options->pace);
     solo_replicator_lead(node->solo);
 }
 

@@ -32,6 +32,7 @@ struct node {
 struct node_options {
     unsigned would_block_percent;
     size_t remembered_writes; /* 0: 1024 */
+    size_t pace;              /* entries committed in one step; 0: all */
     uint64_t lock_timeout_ns, heartbeat_interval_ns;
 };
 
