@@ -90,6 +90,8 @@ struct slice mvcc_scan_key(const struct mvcc_scan *scan);
 struct slice mvcc_scan_value(const struct mvcc_scan *scan);
 bool mvcc_scan_is_tombstone(const struct mvcc_scan *scan);
 hlc_timestamp mvcc_scan_version(const struct mvcc_scan *scan);
+/* How often it moved the engine's iterator: what invariant 3 bounds. */
+uint64_t mvcc_scan_moves(const struct mvcc_scan *scan);
 
 /* True in *changed if a key of the span has a version in (after, upto]. `key` (may be NULL)
  * receives it. */

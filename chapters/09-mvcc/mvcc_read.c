@@ -17,6 +17,7 @@ struct mvcc_scan {
     bool reverse, tombstones;
     bool started, has_row;
     bool corrupt;
+    uint64_t moves;     /* of the engine's iterator */
     struct buf prefix;  /* of the current row's engine key */
     struct buf seek;    /* scratch */
     struct buf key;     /* the current row's user key */
@@ -105,6 +106,11 @@ void mvcc_scan_free(struct mvcc_scan *scan) {
     mem_free(scan);
 }
 
+static bool move(struct mvcc_scan *scan, bool valid) {
+    scan->moves++;
+    return valid;
+}
+
 /* The version under the iterator; false (and corrupt) if it is none. */
 static bool current(struct mvcc_scan *scan, struct slice *prefix, hlc_timestamp *timestamp) {
     if (mvcc_split(engine_iterator_key(scan->it), prefix, timestamp) &&
@@ -128,7 +134,7 @@ static void seek_version(struct mvcc_scan *scan, hlc_timestamp timestamp) {
     buf_clear(&scan->seek);
     buf_append_slice(&scan->seek, buf_slice(&scan->prefix));
     put_ordered_u64_desc(&scan->seek, timestamp);
-    engine_iterator_seek(scan->it, buf_slice(&scan->seek));
+    move(scan, engine_iterator_seek(scan->it, buf_slice(&scan->seek)));
 }
 
 /* Makes the row under the iterator (or `value`, a copy of it) the current one. */
@@ -151,7 +157,8 @@ static void skip_forward(struct mvcc_scan *scan) {
     for (int steps = 0; steps < MAX_STEPS; steps++) {
         struct slice prefix;
         hlc_timestamp timestamp;
-        if (!engine_iterator_next(scan->it) || !current(scan, &prefix, &timestamp)) return;
+        if (!move(scan, engine_iterator_next(scan->it)) || !current(scan, &prefix, &timestamp))
+            return;
         if (!same_key(scan, prefix)) return;
     }
     seek_version(scan, 0);
@@ -159,7 +166,7 @@ static void skip_forward(struct mvcc_scan *scan) {
 
 static bool next_forward(struct mvcc_scan *scan) {
     if (!scan->started)
-        engine_iterator_seek_first(scan->it);
+        move(scan, engine_iterator_seek_first(scan->it));
     else
         skip_forward(scan);
     scan->started = true;
@@ -174,7 +181,7 @@ static bool next_forward(struct mvcc_scan *scan) {
         }
         if (version > scan->timestamp) {
             if (++steps < MAX_STEPS)
-                engine_iterator_next(scan->it);
+                move(scan, engine_iterator_next(scan->it));
             else
                 seek_version(scan, scan->timestamp);
             continue;
@@ -194,9 +201,9 @@ static void skip_backward(struct mvcc_scan *scan) {
         hlc_timestamp timestamp;
         if (!engine_iterator_valid(scan->it) || !current(scan, &prefix, &timestamp)) return;
         if (!same_key(scan, prefix)) return;
-        engine_iterator_prev(scan->it);
+        move(scan, engine_iterator_prev(scan->it));
     }
-    engine_iterator_seek_for_prev(scan->it, buf_slice(&scan->prefix));
+    move(scan, engine_iterator_seek_for_prev(scan->it, buf_slice(&scan->prefix)));
 }
 
 /* At the oldest version of a key: copies the newest one that is visible and leaves the key. */
@@ -216,17 +223,17 @@ static bool pick_backward(struct mvcc_scan *scan, hlc_timestamp *picked) {
         buf_clear(&scan->stored);
         buf_append_slice(&scan->stored, engine_iterator_value(scan->it));
         if (steps == MAX_STEPS) {
-            engine_iterator_seek_for_prev(scan->it, buf_slice(&scan->prefix));
+            move(scan, engine_iterator_seek_for_prev(scan->it, buf_slice(&scan->prefix)));
             return true;
         }
-        engine_iterator_prev(scan->it);
+        move(scan, engine_iterator_prev(scan->it));
     }
     skip_backward(scan);
     return *picked != 0;
 }
 
 static bool next_backward(struct mvcc_scan *scan) {
-    if (!scan->started) engine_iterator_seek_last(scan->it);
+    if (!scan->started) move(scan, engine_iterator_seek_last(scan->it));
     scan->started = true;
     while (!scan->corrupt && engine_iterator_valid(scan->it)) {
         struct slice prefix;
@@ -259,6 +266,7 @@ struct slice mvcc_scan_key(const struct mvcc_scan *scan) {
 struct slice mvcc_scan_value(const struct mvcc_scan *scan) {
     return slice_from(scan->value, 1);
 }
+uint64_t mvcc_scan_moves(const struct mvcc_scan *scan) { return scan->moves; }
 hlc_timestamp mvcc_scan_version(const struct mvcc_scan *scan) { return scan->version; }
 bool mvcc_scan_is_tombstone(const struct mvcc_scan *scan) {
     assert(scan->has_row);

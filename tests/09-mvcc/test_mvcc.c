@@ -152,18 +152,16 @@ TEST("2", 3, a_scan_over_rows_with_many_versions_takes_few_steps) {
     struct error error;
     assert_ok(engine_write(shelf.engine, &batch, &error), &error);
     write_batch_deinit(&batch);
-    /* Were it linear in the versions, 400 scans would visit 40 million. */
-    uint64_t start_ns = env_now_ns(shelf.env);
-    for (int i = 0; i < 400; i++) {
-        struct mvcc_scan_options options = {.reverse = i % 2 == 1, .timestamp = VERSIONS / 2};
+    for (int i = 0; i < 2; i++) {
+        struct mvcc_scan_options options = {.reverse = i == 1, .timestamp = VERSIONS / 2};
         struct mvcc_scan *scan = mvcc_scan_new(&shelf.reader, &options);
         int rows = 0;
         while (mvcc_scan_next(scan))
             rows++;
         assert_int_equal(ROWS, rows);
+        assert_true(mvcc_scan_moves(scan) < ROWS * 16);
         mvcc_scan_free(scan);
     }
-    assert_true(env_now_ns(shelf.env) - start_ns < 5 * NS_PER_S);
     shelf_stop(&shelf);
 }
 
