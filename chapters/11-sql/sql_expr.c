@@ -107,12 +107,16 @@ static bool is_bool_constant(const struct sql_expr *expr, bool value) {
            expr->constant.boolean == value;
 }
 
-static struct sql_expr *make_bool(struct arena *arena, const struct sql_expr *at, bool value) {
-    struct sql_expr *expr = ARENA_NEW(arena, struct sql_expr);
-    *expr = (struct sql_expr){
-        .kind = SQL_EXPR_CONST, .type = SQL_BOOL, .typmod = -1, .position = at->position};
-    expr->constant = sql_datum_bool(value);
-    return expr;
+static struct sql_expr *make_constant(struct arena *arena, const struct sql_expr *at,
+                                      struct sql_datum value) {
+    struct sql_expr *constant = ARENA_NEW(arena, struct sql_expr);
+    *constant = (struct sql_expr){.kind = SQL_EXPR_CONST,
+                                  .type = at->type,
+                                  .typmod = at->typmod,
+                                  .position = at->position,
+                                  .constant = value};
+    constant->constant.type = at->type;
+    return constant;
 }
 
 /* Drops what does not matter (true in AND). A deciding part decides the whole, wherever it stands,
@@ -121,11 +125,12 @@ static struct sql_expr *fold_and_or(struct arena *arena, struct sql_expr *expr) 
     bool deciding = expr->kind == SQL_EXPR_OR;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < expr->arg_count; i++) {
-        if (is_bool_constant(expr->args[i], deciding)) return make_bool(arena, expr, deciding);
+        if (is_bool_constant(expr->args[i], deciding))
+            return make_constant(arena, expr, sql_datum_bool(deciding));
         if (!is_bool_constant(expr->args[i], !deciding)) expr->args[kept++] = expr->args[i];
     }
     expr->arg_count = kept;
-    if (kept == 0) return make_bool(arena, expr, !deciding);
+    if (kept == 0) return make_constant(arena, expr, sql_datum_bool(!deciding));
     return kept == 1 ? expr->args[0] : expr;
 }
 
@@ -151,22 +156,29 @@ static struct sql_expr *fold_case(struct sql_expr *expr) {
     return kept == 1 ? otherwise : expr;
 }
 
-/* A constant in place of an expression that is one; the expression itself if evaluating it fails. Not
- * inlined: its error would otherwise lie in every frame of the recursion below. */
+/* A strict function of a NULL is NULL, whatever its other arguments are. */
+static bool is_null_call(const struct sql_expr *expr) {
+    bool strict = expr->kind == SQL_EXPR_CAST;
+    if (expr->kind == SQL_EXPR_CALL) {
+        const struct sql_function *function = expr->call.function;
+        strict = !function->not_strict && function->volatility != SQL_VOLATILE;
+    }
+    for (uint32_t i = 0; strict && i < expr->arg_count; i++) {
+        const struct sql_expr *arg = expr->args[i];
+        if (arg->kind == SQL_EXPR_CONST && arg->constant.is_null) return true;
+    }
+    return false;
+}
+
+/* A constant in place of an expression that is one; the expression itself if evaluating it fails.
+ * Not inlined: its error would otherwise lie in every frame of the recursion below. */
 __attribute__((noinline)) static struct sql_expr *fold_to_constant(struct arena *arena,
                                                                    struct sql_expr *expr) {
     struct sql_eval_context context = {.arena = arena};
     struct sql_error ignored;
     struct sql_datum value;
     if (sql_expr_eval_datum(expr, &context, &value, &ignored) != STATUS_OK) return expr;
-    struct sql_expr *constant = ARENA_NEW(arena, struct sql_expr);
-    *constant = (struct sql_expr){.kind = SQL_EXPR_CONST,
-                                  .type = expr->type,
-                                  .typmod = expr->typmod,
-                                  .position = expr->position,
-                                  .constant = value};
-    constant->constant.type = expr->type;
-    return constant;
+    return make_constant(arena, expr, value);
 }
 
 struct sql_expr *sql_expr_fold(struct arena *arena, struct sql_expr *expr) {
@@ -176,6 +188,7 @@ struct sql_expr *sql_expr_fold(struct arena *arena, struct sql_expr *expr) {
     }
     if (expr->kind == SQL_EXPR_AND || expr->kind == SQL_EXPR_OR) expr = fold_and_or(arena, expr);
     if (expr->kind == SQL_EXPR_CASE) expr = fold_case(expr);
+    if (is_null_call(expr)) return make_constant(arena, expr, sql_datum_null(expr->type));
     bool done = expr->kind == SQL_EXPR_CONST || !sql_expr_is_constant(expr);
     return done ? expr : fold_to_constant(arena, expr);
 }

@@ -12,13 +12,22 @@
 
 /* ---- text out ------------------------------------------------------------------------------- */
 
-/* "d.ddde-xx" of `digits` significant digits that reads back as `value`, as few as do. */
+/* Does the text lie exactly between two doubles? Then it reads back only thanks to ties going to
+ * even, which PostgreSQL does not count on. (Seen where long double is wider than double.) */
+static bool is_boundary(const char *text, double value) {
+    long double exact = strtold(text, NULL);
+    long double below = ((long double)value + (long double)nextafter(value, -INFINITY)) / 2;
+    long double above = ((long double)value + (long double)nextafter(value, INFINITY)) / 2;
+    return exact != (long double)value && (exact == below || exact == above);
+}
+
+/* "d.ddde-xx", with as few significant digits as read back as `value`. */
 static void shortest(double value, char *out, size_t size) {
     /* Below the normal range fewer than 15 digits may be all that there are. */
     int first = fabs(value) < 2.3e-308 ? 1 : 15;
     for (int digits = first; digits <= 17; digits++) {
         (void)snprintf(out, size, "%.*e", digits - 1, value);
-        if (strtod(out, NULL) == value) return;
+        if (strtod(out, NULL) == value && !is_boundary(out, value)) return;
     }
 }
 

@@ -86,6 +86,7 @@ TEST("1", 0, doubles_print_the_shortest_digits_in_postgresqls_form) {
                  {1e100, "1e+100"},
                  {1234567890123456, "1.234567890123456e+15"},
                  {5e-324, "5e-324"},
+                 {2.212954718e+19, "2.2129547180000002e+19"},
                  {INFINITY, "Infinity"},
                  {-INFINITY, "-Infinity"},
                  {NAN, "NaN"},
