@@ -251,7 +251,7 @@ deps:
 	@CC="$(CC)" sh tests/lint/deps.sh install $(DEPS_FILES)
 
 doctor:
-	@CC="$(CC)" sh tests/lint/deps.sh doctor $(DEPS_FILES) $(wildcard tests/lint/deps)
+	@CC="$(CC)" sh tests/lint/deps.sh doctor $(DEPS_FILES) $(wildcard tests/lint/deps tests/cluster/deps)
 
 clean:
 	rm -rf build

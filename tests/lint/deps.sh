@@ -9,6 +9,7 @@
 #   rocksdb librocksdb-dev                 a pkg-config name
 #   tool:protoc-c protobuf-c-compiler      a program
 #   header:uthash.h uthash-dev             a header that has no pkg-config file
+#   python:psycopg2 python3-psycopg2       a module of the system's Python
 set -eu
 command=$1
 shift
@@ -20,6 +21,7 @@ present() {
     case $1 in
     tool:*) command -v "${1#tool:}" ;;
     header:*) printf '#include <%s>\n' "${1#header:}" | "$CC" -E - ;;
+    python:*) { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c "import ${1#python:}"; } || python3 -c "import ${1#python:}" ;;
     *) pkg-config --exists "$1" ;;
     esac >/dev/null 2>&1
 }
@@ -51,6 +53,11 @@ translate() {
     pacman:libssl-dev) echo openssl ;;
     brew:libssl-dev) echo openssl@3 ;;
     pacman:python3) echo python ;;
+    pacman:python3-*) echo "python-${2#python3-}" ;;
+    brew:python3-*) echo "${2#python3-}" ;;
+    pacman:postgresql-client | brew:postgresql-client) echo postgresql ;;
+    dnf:postgresql-client) echo postgresql ;;
+    dnf:postgresql) echo postgresql-contrib ;;
     pacman:clang-format | pacman:clang-tidy) echo clang ;;
     dnf:clang-format | dnf:clang-tidy) echo clang-tools-extra ;;
     brew:clang-format | brew:clang-tidy) echo llvm ;;
