@@ -11,6 +11,7 @@
 #include "mem.h"
 
 #define ASK_INTERVAL_NS (200 * NS_PER_MS)
+#define WHAT_TO_DO "start the node with the directory it joined with"
 enum { COMPLAIN_EVERY_ASKS = 25 };
 
 /* One address of --join while the cluster is being formed. */
@@ -59,17 +60,18 @@ static void publish_identity(struct cluster *cluster) {
     snprintf(self->listen_address, sizeof self->listen_address, "%s", cluster->address);
 }
 
-/* Invariant 2. Clients (node id 0) are welcome. */
+/* Invariant 2: EXISTS, which a node that is being formed understands. Clients (node id 0) are
+ * welcome. */
 static enum status check_peer(void *arg, const struct rpc_identity *peer, struct error *error) {
     const struct node_state *state = cluster_state(arg);
     if (peer->node_id == 0 || state->cluster_id == 0) return STATUS_OK;
     const struct member *member = node_state_member(state, peer->node_id);
     if (member == NULL) {
-        return error_set(error, STATUS_INVALID, "node %" PRIu64 " is not a member of this cluster",
+        return error_set(error, STATUS_EXISTS, "node %" PRIu64 " is not a member of this cluster",
                          peer->node_id);
     }
     if (member->instance_id == peer->instance_id) return STATUS_OK;
-    return error_set(error, STATUS_INVALID,
+    return error_set(error, STATUS_EXISTS,
                      "node %" PRIu64
                      " comes with another data directory than the one it joined with",
                      peer->node_id);
@@ -204,7 +206,7 @@ static void adopt_from(struct cluster *cluster, const struct candidate *candidat
     if (self == NULL || self->instance_id != state.instance_id) {
         env_fatal(cluster->options.env,
                   "the cluster at %s was formed without this data directory of node %" PRIu64
-                  "; start the node with the directory it joined with",
+                  "; " WHAT_TO_DO,
                   candidate->identity.listen_address, state.node_id);
         return;
     }
@@ -230,12 +232,21 @@ static void consider(struct cluster *cluster) {
     if (lowest) form(cluster);
 }
 
+/* The cluster exists and does not know this directory: waiting would not help. */
+static bool refused(const struct candidate *candidate) {
+    const struct error *error = rpc_client_last_error(candidate->client);
+    if (error->status != STATUS_EXISTS) return false;
+    env_fatal(candidate->cluster->options.env, "%.150s; " WHAT_TO_DO, error->message);
+    return true;
+}
+
 static void on_answer(void *arg, enum status status, struct slice reply,
                       const struct error *error) {
     struct candidate *candidate = arg;
     struct cluster *cluster = candidate->cluster;
     (void)error;
     candidate->call = NULL;
+    if (status != STATUS_OK && refused(candidate)) return;
     const struct rpc_identity *peer = rpc_client_peer(candidate->client);
     if (status != STATUS_OK || peer == NULL ||
         node_state_decode(reply, &candidate->state) != STATUS_OK)

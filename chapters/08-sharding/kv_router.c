@@ -167,6 +167,10 @@ static void on_rpc(void *arg, enum status status, struct slice reply, const stru
         return;
     }
     routed->error = *error;
+    /* A node that has just started answers calls before it serves the range. */
+    if (status == STATUS_UNSUPPORTED)
+        error_set(&routed->error, STATUS_UNAVAILABLE, "node %llu does not serve the range: %.180s",
+                  (unsigned long long)routed->target, error->message);
     /* Invariant 2: a deadline that passed while the leader had the call says nothing. */
     if ((status == STATUS_DEADLINE || status == STATUS_CANCELLED) && !routed->call->idempotent)
         error_set(&routed->error, STATUS_UNKNOWN_OUTCOME, "no answer from node %llu: %s",

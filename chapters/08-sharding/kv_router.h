@@ -2,8 +2,8 @@
  * call.
  *
  * The leader is this node's own store, or whom Raft names, or whom the last answer named, or the
- * next of the other members in turn. What surely had no effect (NOT_LEADER, UNAVAILABLE, BUSY) is
- * tried again, with backoff, until the request's deadline.
+ * next of the other members in turn. What surely had no effect (NOT_LEADER, UNAVAILABLE, BUSY, a
+ * node that serves no store yet) is tried again, with backoff, until the request's deadline.
  *
  * Invariants
  *  1. A call that is not idempotent is repeated only after answers that exclude any effect of it.

@@ -21,13 +21,13 @@ static struct rpc_client *client_of(void *arg, uint64_t node_id) {
     return node_id == 1 ? nodes->client : NULL;
 }
 
-static void start(struct two_nodes *nodes) {
+static void start_node(struct two_nodes *nodes, bool serving) {
     box_start(&nodes->box, NULL, 0);
     struct env *env = nodes->box.env;
     rpc_context_init(&nodes->server_context, env, &nodes->box.hlc, nodes->box.metrics);
     rpc_context_init(&nodes->client_context, env, &nodes->box.hlc, nodes->box.metrics);
     nodes->server = rpc_server_new(&nodes->server_context);
-    kv_server_register(nodes->server, nodes->box.store);
+    if (serving) kv_server_register(nodes->server, nodes->box.store);
     struct port_options port_options = port_options_default();
     port_options.host = "127.0.0.1";
     struct error error;
@@ -46,6 +46,8 @@ static void start(struct two_nodes *nodes) {
                                         .client_arg = nodes};
     nodes->kv = kv_router_new(&options);
 }
+
+static void start(struct two_nodes *nodes) { start_node(nodes, true); }
 
 static void finish(struct two_nodes *nodes) {
     kv_router_free(nodes->kv);
@@ -128,6 +130,21 @@ TEST("7", 0, a_call_waits_for_a_leader_to_be_elected) {
     await_answer(&call);
     assert_status(STATUS_OK, call.status);
     assert_int_equal(1, nodes.box.evaluations);
+    finish(&nodes);
+}
+
+TEST("7", 0, a_call_waits_for_a_node_that_is_still_starting) {
+    struct two_nodes nodes;
+    start_node(&nodes, false);
+    struct call call;
+    send_call(&nodes, &call, CMD_APPEND, "k=v", false, 5 * NS_PER_S);
+    uint64_t ready_ns = env_now_ns(nodes.box.env) + 30 * NS_PER_MS;
+    while (env_now_ns(nodes.box.env) < ready_ns)
+        box_turns(&nodes.box, 1);
+    assert_int_equal(0, call.answers);
+    kv_server_register(nodes.server, nodes.box.store);
+    await_answer(&call);
+    assert_status(STATUS_OK, call.status);
     finish(&nodes);
 }
 

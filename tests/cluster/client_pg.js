@@ -22,6 +22,7 @@ async function fails(sqlstate, promise) {
 async function main() {
   const a = await connect(0);
   const b = await connect(1);
+  await a.query('DROP TABLE IF EXISTS things');
   await a.query('CREATE TABLE things (id int4 PRIMARY KEY, name text, big int8, weight float8, fine bool)');
   // Parameters travel as text, by an unnamed and by a named prepared statement.
   const insert = 'INSERT INTO things VALUES ($1, $2, $3, $4, $5)';

@@ -25,6 +25,7 @@ def expect(kind, action):
 a, b = connect(0), connect(1)
 assert a.server_version // 10000 == 15, a.server_version
 with a, a.cursor() as cursor:  # commits at the end
+    cursor.execute("DROP TABLE IF EXISTS things")
     cursor.execute("CREATE TABLE things (id int4 PRIMARY KEY, name text, weight float8, fine bool)")
 with a, a.cursor() as cursor:
     cursor.execute("INSERT INTO things VALUES (%s, %s, %s, %s)", (1, "it's; a -- \\ stone", 2.5, True))
@@ -90,7 +91,9 @@ with waiter.cursor() as cursor:
     waiter.commit()
 holder.commit()
 with waiter.cursor() as cursor:
-    cursor.execute("UPDATE things SET weight = weight + 10 WHERE id = 1 RETURNING weight")
+    cursor.execute("UPDATE things SET weight = weight + 10 WHERE id = 1")
+    assert cursor.rowcount == 1, cursor.rowcount
+    cursor.execute("SELECT weight FROM things WHERE id = 1")
     assert cursor.fetchone() == (11.0,), "the lock is free after the commit"
 waiter.commit()
 a.autocommit = True
