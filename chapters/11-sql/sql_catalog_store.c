@@ -263,6 +263,15 @@ enum status sql_catalog_view_version(struct sql_catalog_view *view, uint64_t *ve
     return STATUS_OK;
 }
 
+enum status sql_catalog_view_confirm(struct sql_catalog_view *view, struct sql_error *error) {
+    uint64_t trusted = view->version;
+    if (!view->trusted) return STATUS_OK;
+    TRY(read_version(view, error));
+    if (view->version == trusted) return STATUS_OK;
+    (void)sql_error_set(error, SQLSTATE_SERIALIZATION_FAILURE, "the catalog has changed");
+    return STATUS_CONFLICT;
+}
+
 /* From the table's own row. NOT_FOUND leaves `error` alone. */
 static enum status read_entry(struct sql_catalog_view *view, const char *name,
                               struct sql_catalog_entry **out, struct sql_error *error) {

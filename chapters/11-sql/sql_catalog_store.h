@@ -58,6 +58,10 @@ enum status sql_catalog_view_find(void *context, const char *schema, const char 
 /* The version this transaction sees (reads it if need be); a plan made under another one must be made again. */
 enum status sql_catalog_view_version(struct sql_catalog_view *view, uint64_t *version,
                                      struct sql_error *error) MUST_CHECK;
+/* CONFLICT if what the view trusted is out of date; then whatever was concluded from it may be wrong. OK if it
+ * was not, or nothing was trusted. Reads. */
+enum status sql_catalog_view_confirm(struct sql_catalog_view *view,
+                                     struct sql_error *error) MUST_CHECK;
 
 /* ---- changes -------------------------------------------------------------------------------------- */
 

@@ -211,6 +211,7 @@ static enum status bind_first(struct sql_session *session, struct sql_prepared *
     if (prepared->statement == NULL || control) return STATUS_OK;
     if (session->state == TRANSACTION_FAILED) return sql_refuse_failed(error);
     enum status status = sql_prepared_bind(session, prepared, error);
+    status = sql_statement_confirm(session, status, error);
     if (status == STATUS_CONFLICT && session->statements_done == 0) {
         sql_transaction_restart(session); /* the cache was out of date */
         status = sql_prepared_bind(session, prepared, error);

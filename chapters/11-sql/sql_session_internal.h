@@ -139,6 +139,10 @@ void sql_notice(struct sql_session *session, enum sql_notice_severity severity,
 void sql_statement_begin(struct sql_session *session);
 enum status sql_statement_end(struct sql_session *session, enum status status,
                               struct sql_error *error) MUST_CHECK;
+/* What a failed statement ends with: its own status; or CONFLICT (try again) if it was judged by a
+ * catalog that is out of date. */
+enum status sql_statement_confirm(struct sql_session *session, enum status status,
+                                  struct sql_error *error) MUST_CHECK;
 /* 25P02. */
 enum status sql_refuse_failed(struct sql_error *error);
 

@@ -46,6 +46,18 @@ enum status sql_statement_end(struct sql_session *session, enum status status,
     return STATUS_CANCELLED;
 }
 
+/* An error that only an old catalog made up ("no such column") must not reach the client. */
+enum status sql_statement_confirm(struct sql_session *session, enum status status,
+                                  struct sql_error *error) {
+    struct sql_error doubt = {0};
+    bool judged = status == STATUS_INVALID || status == STATUS_UNSUPPORTED;
+    if (!judged || session->txn == NULL) return status;
+    enum status confirmed = sql_catalog_view_confirm(&session->catalog, &doubt);
+    if (confirmed == STATUS_OK) return status;
+    *error = doubt;
+    return confirmed;
+}
+
 enum status sql_refuse_failed(struct sql_error *error) {
     return sql_error_set(
         error, SQLSTATE_IN_FAILED_TRANSACTION,
@@ -111,7 +123,8 @@ static enum status select_rows(struct sql_session *session,
     if (status == STATUS_OK)
         status = give_until(session, run, request->max_rows, &given, &more, error);
     *suspended = status == STATUS_OK && more;
-    snprintf(tag, SQL_TAG_MAX, "SELECT %" PRIu64, given); /* of this Execute, as PostgreSQL counts */
+    snprintf(tag, SQL_TAG_MAX, "SELECT %" PRIu64,
+             given); /* of this Execute, as PostgreSQL counts */
     if (*suspended) return STATUS_OK;
     if (portal != NULL) portal->run = NULL;
     sql_run_free(run);
@@ -185,6 +198,7 @@ enum status sql_statement_execute(struct sql_session *session,
     bool first = (session->txn == NULL || session->statements_done == 0) && !resumed;
     for (unsigned attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
         status = attempt(session, request, suspended, tag, error);
+        status = sql_statement_confirm(session, status, error);
         if (status != STATUS_CONFLICT || !first || session->gave_out) break;
         if (request->portal != NULL && request->portal->run != NULL) {
             sql_run_free(request->portal->run);

@@ -103,6 +103,30 @@ def every_node_answers_and_shows_what_the_others_wrote():
 
 
 @test
+def a_table_replaced_through_another_node_is_seen_at_once():
+    with Cluster() as cluster:
+        with cluster[1].connect() as a, cluster[2].connect() as b, cluster[3].connect() as c:
+            a.query("CREATE TABLE t (id int4 PRIMARY KEY, short varchar(2))")
+            for connection in (b, c):
+                equal([], connection.query("SELECT * FROM t").rows)
+            a.query("DROP TABLE t")
+            fails("42P01", lambda: b.query("SELECT * FROM t"))
+            fails("42P01", lambda: c.query("INSERT INTO t VALUES ($1, $2)", 1, "x"))
+            for columns in range(3, 8):
+                a.query("CREATE TABLE t (id int4 PRIMARY KEY, short varchar(9), " +
+                        ", ".join(f"c{k} int4" for k in range(2, columns)) + ")")
+                values = ", ".join(["'long one'"] + ["0"] * (columns - 2))
+                b.query(f"INSERT INTO t VALUES (1, {values})")
+                c.query(f"INSERT INTO t VALUES ($1, {values})", 2)
+                equal("2", b.query(f"SELECT count(*) FROM t WHERE c{columns - 1} = 0").value)
+                a.query("DROP TABLE t")
+                equal("CREATE TABLE", b.query("CREATE TABLE t (id int4 PRIMARY KEY, short int4)").tag)
+                b.query("INSERT INTO t VALUES (1, 1)")
+                fails("42703", lambda: c.query(f"SELECT c{columns - 1} FROM t"))
+                b.query("DROP TABLE t")
+
+
+@test
 def transactions_commit_roll_back_and_fail_as_a_whole():
     with Cluster() as cluster:
         writer, reader = cluster[1].connect(), cluster[2].connect()
