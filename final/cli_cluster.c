@@ -162,38 +162,60 @@ static bool wait_serving(const struct cli_options *options, struct env *env, uns
     return false;
 }
 
+/* Whoever listens on a node's port would be taken for that node. */
+static bool ports_are_free(const struct cli_options *options, struct env *env) {
+    for (unsigned node = 1; node <= options->nodes; node++) {
+        struct listener *listener;
+        struct error error;
+        if (running(options, node) > 0) continue;
+        if (env_listen(env, "127.0.0.1", (uint16_t)(options->port + node - 1), NULL, NULL,
+                       &listener, &error) != STATUS_OK) {
+            fprintf(stderr, "cairn: node %u cannot start: %s\n", node, error.message);
+            return false;
+        }
+        listener_close(listener);
+    }
+    return true;
+}
+
 /* ---- commands --------------------------------------------------------------------------------- */
+
+/* 0: it could not be started; a line on stderr says why. */
+static pid_t start_node(const struct cli_options *options, unsigned node) {
+    char path[PATH_BYTES];
+    node_path(options, node, "", path);
+    if (!make_dir(path)) return 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) exec_node(options, node);
+    if (pid < 0) {
+        fprintf(stderr, "cairn: cannot start node %u: %s\n", node, strerror(errno));
+        return 0;
+    }
+    write_pid(options, node, pid);
+    return pid;
+}
 
 int cli_cluster_start(const struct cli_options *options) {
     pid_t started[CLI_NODES_MAX + 1] = {0};
-    char path[PATH_BYTES];
     if (options->port + options->nodes - 1 > UINT16_MAX) {
         fprintf(stderr, "cairn: there are no %u ports from %u on\n", options->nodes, options->port);
         return 1;
     }
     if (!make_dir(options->dir)) return 1;
-    for (unsigned node = 1; node <= options->nodes; node++) {
-        pid_t pid = running(options, node);
-        if (pid > 0) {
-            printf("node %u runs already (pid %ld)\n", node, (long)pid);
-            continue;
-        }
-        node_path(options, node, "", path);
-        if (!make_dir(path)) return 1;
-        fflush(stdout);
-        pid = fork();
-        if (pid == 0) exec_node(options, node);
-        if (pid < 0) {
-            fprintf(stderr, "cairn: cannot start node %u: %s\n", node, strerror(errno));
-            return 1;
-        }
-        started[node] = pid;
-        write_pid(options, node, pid);
-    }
     struct log log;
     log_init_null(&log);
     struct env *env = env_uv_new(&log);
-    bool serving = true;
+    bool serving = ports_are_free(options, env);
+    for (unsigned node = 1; node <= options->nodes && serving; node++) {
+        pid_t pid = running(options, node);
+        if (pid > 0) {
+            printf("node %u runs already (pid %ld)\n", node, (long)pid);
+        } else {
+            started[node] = start_node(options, node);
+            serving = started[node] > 0;
+        }
+    }
     for (unsigned node = 1; node <= options->nodes && serving; node++) {
         serving = wait_serving(options, env, node, started[node]);
         if (serving) printf("node %u serves on 127.0.0.1:%u\n", node, options->port + node - 1);
@@ -234,15 +256,16 @@ int cli_cluster_stop(const struct cli_options *options) {
 }
 
 int cli_cluster_status(const struct cli_options *options) {
-    bool all = true;
+    unsigned up = 0;
     for (unsigned node = 1; node <= options->nodes; node++) {
         pid_t pid = running(options, node);
         if (pid > 0) {
+            up++;
             printf("node %u runs, pid %ld, port %u\n", node, (long)pid, options->port + node - 1);
         } else {
             printf("node %u does not run\n", node);
-            all = false;
         }
     }
-    return cli_status(options) == 0 && all ? 0 : 1;
+    if (up == 0) return 1;
+    return cli_status(options) == 0 && up == options->nodes ? 0 : 1;
 }
