@@ -149,6 +149,8 @@ enum status sql_transaction_command(struct sql_session *session,
                                     const struct ast_statement *statement, char *tag,
                                     struct sql_error *error) {
     const struct ast_transaction *settings = statement->transaction;
+    bool ends = statement->kind == AST_COMMIT || statement->kind == AST_ROLLBACK;
+    if (session->state == TRANSACTION_FAILED && !ends) return sql_refuse_failed(error);
     if (settings->chain) {
         return sql_error_set(error, SQLSTATE_FEATURE_NOT_SUPPORTED, "AND CHAIN is not supported");
     }
