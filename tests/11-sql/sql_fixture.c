@@ -18,9 +18,10 @@ static enum status find_table(void *context, const char *schema, const char *nam
     return STATUS_NOT_FOUND;
 }
 
-static enum status bind_statement(struct sql_fixture *fixture,
-                                  const struct ast_statement *statement,
-                                  struct bound_statement **out) {
+enum status sql_fixture_bind_parsed(struct sql_fixture *fixture,
+                                    const struct ast_statement *statement,
+                                    struct bound_statement **out) {
+    if (statement->kind > AST_CREATE_TABLE) return STATUS_OK;
     fixture->build = (struct sql_build){.arena = &fixture->arena};
     return sql_bind(&fixture->build, &fixture->catalog, statement, out, &fixture->error);
 }
@@ -33,7 +34,7 @@ void sql_fixture_init(struct sql_fixture *fixture, const char *ddl) {
     enum status status = sql_parse(&fixture->arena, slice_of_string(ddl), &script, &fixture->error);
     for (size_t i = 0; status == STATUS_OK && i < script.count; i++) {
         struct bound_statement *bound = NULL;
-        status = bind_statement(fixture, script.statements[i], &bound);
+        status = sql_fixture_bind_parsed(fixture, script.statements[i], &bound);
         if (status != STATUS_OK) break;
         struct sql_table *table = bound->create_table->table;
         struct sql_table_column *columns =
@@ -57,5 +58,5 @@ enum status sql_fixture_bind(struct sql_fixture *fixture, const char *text,
     sql_error_clear(&fixture->error);
     TRY(sql_parse(&fixture->arena, slice_of_string(text), &script, &fixture->error));
     if (script.count != 1) abort();
-    return bind_statement(fixture, script.statements[0], out);
+    return sql_fixture_bind_parsed(fixture, script.statements[0], out);
 }

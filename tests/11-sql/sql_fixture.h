@@ -21,5 +21,9 @@ void sql_fixture_deinit(struct sql_fixture *fixture);
 /* Parses and binds one statement; the error is in fixture->error. */
 enum status sql_fixture_bind(struct sql_fixture *fixture, const char *text,
                              struct bound_statement **out);
+/* Binds a statement that is parsed already; OK for those that need no binding. */
+enum status sql_fixture_bind_parsed(struct sql_fixture *fixture,
+                                    const struct ast_statement *statement,
+                                    struct bound_statement **out);
 
 #endif

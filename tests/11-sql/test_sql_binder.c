@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "refusal_cases.h"
 #include "sql_fixture.h"
 
 static const char tables[] =
@@ -324,4 +325,31 @@ TEST("3", 0, impossible_tables_are_refused) {
         {"create table s.x (a int)", "3F000@14 schema \"s\" does not exist"},
     };
     EXPECT(cases);
+}
+
+/* ---- recorded refusals ---------------------------------------------------------------------- */
+
+TEST("3", 0, statements_are_refused_in_postgresqls_words) {
+    struct sql_fixture fixture;
+    sql_fixture_init(&fixture, tables);
+    for (size_t i = 0; i < sizeof(refusal_cases) / sizeof(refusal_cases[0]); i++) {
+        const struct refusal_case *expected = &refusal_cases[i];
+        struct ast_script script;
+        struct bound_statement *bound = NULL;
+        sql_error_clear(&fixture.error);
+        enum status status =
+            sql_parse(&fixture.arena, slice_of_string(expected->text), &script, &fixture.error);
+        for (size_t j = 0; status == STATUS_OK && j < script.count; j++) {
+            status = sql_fixture_bind_parsed(&fixture, script.statements[j], &bound);
+        }
+        if (status == STATUS_OK || strcmp(expected->message, fixture.error.message) != 0) {
+            print_message("%s\n", expected->text);
+        }
+        assert_int_not_equal(STATUS_OK, status);
+        assert_string_equal(expected->message, fixture.error.message);
+        assert_string_equal(expected->sqlstate, fixture.error.sqlstate);
+        assert_int_equal(expected->position, fixture.error.position);
+        assert_string_equal(expected->hint, fixture.error.hint);
+    }
+    sql_fixture_deinit(&fixture);
 }

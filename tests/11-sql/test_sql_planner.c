@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "prng.h"
 #include "sql_fixture.h"
 #include "sql_planner.h"
 #include "sql_spans.h"
@@ -240,4 +241,109 @@ TEST("4", 3, what_cannot_match_reads_nothing) {
     assert_string_equal("", spans_of("select * from t where a > 3 and a < 3", NULL, 0));
     assert_string_equal("{2}",
                         spans_of("select * from t where a in (2, 5000000000, null)", NULL, 0));
+}
+
+/* ---- random statements ---------------------------------------------------------------------- */
+
+static const char *const words[] = {
+    "a",       "b",      "c",        "d",      "x",       "y",      "z",    "k",        "t.a",
+    "u.x",     "v.k",    "1",        "2.5",    "'7'",     "'x'",    "null", "true",     "$1",
+    "$2",      "+",      "-",        "*",      "||",      "=",      "<",    ">=",       "<>",
+    "and",     "or",     "not",      "is",     "null",    "in",     "(",    ")",        ",",
+    "between", "like",   "case",     "when",   "then",    "end",    "else", "count(*)", "sum(a)",
+    "max(b)",  "abs(a)", "lower(b)", "::int",  "::text",  "group",  "by",   "order",    "having",
+    "limit",   "desc",   "distinct", "where",  "from",    "t",      "u",    "v",        "join",
+    "on",      "using",  "(a)",      "select", "default", "values", "*",    "t.*",      "offset",
+};
+
+/* A sentence that is right, with some words exchanged. */
+static void random_statement(struct prng *prng, struct buf *out) {
+    static const char *const seeds[] = {
+        "select a , b from t where a = 1 and b like 'x' order by a desc limit 3",
+        "select b , count(*) , sum(a) from t where d group by b having count(*) > 1 order by 2",
+        "select t.a , u.x , v.k from t join u on t.a = u.x and u.y < 3 join v using ( a ) where k "
+        "= 'q'",
+        "select x , y from u where x in ( 1 , 2 , $1 ) and y between $2 and 9 order by x , y",
+        "insert into u ( x , y , z ) values ( 1 , 2 , 'a' ) , ( $1 , default , null )",
+        "insert into v select x , z from u where x = 1 or x = 2",
+        "update t set b = b || 'x' , c = c * 2 where a >= 3 and a < $1",
+        "delete from u where x = 1 and y = 2",
+        "select s.q from ( select a + 1 as q , b from t where a > 1 ) as s where s.q < 9",
+        "select distinct case when a > 1 then b else k end from t , v order by 1",
+    };
+    const char *seed = seeds[prng_below(prng, sizeof(seeds) / sizeof(seeds[0]))];
+    buf_clear(out);
+    while (*seed != '\0') {
+        size_t len = strcspn(seed, " ");
+        if (prng_below(prng, 16) == 0) {
+            buf_append_string(out, words[prng_below(prng, sizeof(words) / sizeof(words[0]))]);
+        } else {
+            buf_append(out, seed, len);
+        }
+        buf_append_byte(out, ' ');
+        seed += len + (seed[len] == ' ' ? 1 : 0);
+    }
+    buf_append_byte(out, '\0');
+}
+
+/* Plans and explains it if it can be bound; true if so. */
+static bool try_statement(struct sql_fixture *fixture, const char *text) {
+    struct ast_script script;
+    struct bound_statement *bound = NULL;
+    struct sql_plan *plan = NULL;
+    struct sql_explain_options options = {.costs = true, .verbose = true};
+    struct slice *lines = NULL;
+    size_t count = 0;
+    struct sql_error *error = &fixture->error;
+    sql_error_clear(error);
+    enum status status = sql_parse(&fixture->arena, slice_of_string(text), &script, error);
+    if (status == STATUS_OK && script.count != 1) return false;
+    if (status == STATUS_OK) {
+        status = sql_fixture_bind_parsed(fixture, script.statements[0], &bound);
+    }
+    if (status == STATUS_OK) status = sql_plan_statement(&fixture->arena, bound, &plan, error);
+    if (status != STATUS_OK) {
+        assert_int_equal(5, strlen(error->sqlstate));
+        assert_string_not_equal("XX000", error->sqlstate);
+        return false;
+    }
+    sql_explain(&fixture->arena, plan, options, &lines, &count);
+    assert_true(count > 0);
+    return true;
+}
+
+TEST("4", 0, random_statements_are_planned_or_refused_cleanly) {
+    struct prng prng;
+    struct buf text = BUF_INIT;
+    size_t planned = 0;
+    prng_seed(&prng, 4);
+    for (int round = 0; round < 20; round++) {
+        struct sql_fixture fixture;
+        sql_fixture_init(&fixture, tables);
+        for (int i = 0; i < 500; i++) {
+            random_statement(&prng, &text);
+            planned += try_statement(&fixture, (const char *)text.data);
+        }
+        sql_fixture_deinit(&fixture);
+    }
+    assert_true(planned > 1000);
+    buf_deinit(&text);
+}
+
+TEST("4", 0, operands_that_multiply_are_bounded) {
+    struct sql_fixture fixture;
+    struct buf text = BUF_INIT;
+    sql_fixture_init(&fixture, tables);
+    buf_append_string(&text, "select ");
+    for (int i = 0; i < 60; i++)
+        buf_append_byte(&text, '(');
+    buf_append_string(&text, "d");
+    for (int i = 0; i < 60; i++)
+        buf_append_string(&text, " between symmetric d and true)");
+    buf_append_string(&text, " from t");
+    buf_append_byte(&text, '\0');
+    assert_false(try_statement(&fixture, (const char *)text.data));
+    assert_string_equal("54001", fixture.error.sqlstate);
+    buf_deinit(&text);
+    sql_fixture_deinit(&fixture);
 }
