@@ -11,6 +11,7 @@
 #define DEFAULT_BACKOFF_MIN_NS (5 * NS_PER_MS)
 #define DEFAULT_BACKOFF_MAX_NS (100 * NS_PER_MS)
 #define DEFAULT_TIMEOUT_NS (30 * NS_PER_S)
+#define WATCH_INTERVAL_NS (100 * NS_PER_MS)
 
 struct kv_router {
     struct kv kv;
@@ -19,7 +20,8 @@ struct kv_router {
     size_t next_member;
     uint64_t leader; /* as the last answer named it; 0: unknown */
     struct prng prng;
-    struct routed *first; /* calls under way */
+    struct routed *first;   /* calls under way */
+    struct env_timer watch; /* runs while there are any */
     struct buf scratch;
     struct counter *local, *remote, *retries;
 };
@@ -178,6 +180,37 @@ static void on_rpc(void *arg, enum status status, struct slice reply, const stru
     failed(routed, 0);
 }
 
+/* ---- a leader that does not answer ----------------------------------------------------------- */
+
+/* A node that hangs, or is cut off, answers nothing, not even that it no longer leads. But the
+ * others elect a new leader, and Raft tells us of it: then there is nothing to wait for from the
+ * old one. */
+static struct routed *find_stranded(struct kv_router *router, uint64_t leader) {
+    struct routed *routed = router->first;
+    while (routed != NULL && (routed->pending == NULL || routed->target == leader))
+        routed = routed->next;
+    return routed;
+}
+
+static void watch(void *arg) {
+    struct kv_router *router = arg;
+    uint64_t leader = 0;
+    if (router->options.store != NULL) (void)store_leads(router->options.store, &leader);
+    /* Each ends, or goes on to the new leader: either way it is found no more. */
+    for (struct routed *routed; leader != 0 && (routed = find_stranded(router, leader)) != NULL;) {
+        rpc_cancel(routed->pending);
+        routed->pending = NULL;
+        routed->followed = false;
+        error_set(&routed->error, STATUS_UNKNOWN_OUTCOME,
+                  "node %llu did not answer, and node %llu leads now",
+                  (unsigned long long)routed->target, (unsigned long long)leader);
+        failed(routed, leader);
+    }
+    if (router->first != NULL)
+        env_timer_start(router->options.env, &router->watch,
+                        env_now_ns(router->options.env) + WATCH_INTERVAL_NS);
+}
+
 /* ---- attempts ------------------------------------------------------------------------------- */
 
 static uint64_t choose_target(struct kv_router *router) {
@@ -245,6 +278,9 @@ static void router_start(struct kv *kv, struct kv_call *call) {
     routed->next = router->first;
     if (router->first != NULL) router->first->prev = routed;
     router->first = routed;
+    if (!env_timer_started(&router->watch))
+        env_timer_start(router->options.env, &router->watch,
+                        env_now_ns(router->options.env) + WATCH_INTERVAL_NS);
     if (call->request.cancel != NULL && call->request.cancel->cancelled) {
         error_set(&routed->error, STATUS_CANCELLED, "%s", status_text(STATUS_CANCELLED));
         finish_error(routed);
@@ -268,6 +304,7 @@ struct kv *kv_router_new(const struct kv_router_options *options) {
     if (o->default_timeout_ns == 0) o->default_timeout_ns = DEFAULT_TIMEOUT_NS;
     router->members = mem_dup(options->members, options->member_count * sizeof *options->members);
     env_random(options->env, "kv_router", &router->prng);
+    env_timer_init(&router->watch, watch, router);
     router->local = metrics_counter(options->metrics, "cairn_kv_local_calls_total",
                                     "Commands given to this node's own store.");
     router->remote = metrics_counter(options->metrics, "cairn_kv_remote_calls_total",
@@ -292,6 +329,7 @@ void kv_router_free(struct kv *kv) {
         else
             mem_free(routed);
     }
+    env_timer_stop(&router->watch);
     buf_deinit(&router->scratch);
     mem_free(router->members);
     mem_free(router);

@@ -5,6 +5,9 @@
  * next of the other members in turn. What surely had no effect (NOT_LEADER, UNAVAILABLE, BUSY, a
  * node that serves no store yet) is tried again, with backoff, until the request's deadline.
  *
+ * A leader that falls silent is not waited for once Raft names another: the call then counts as
+ * one whose outcome is unknown.
+ *
  * Invariants
  *  1. A call that is not idempotent is repeated only after answers that exclude any effect of it.
  *  2. A call that is not idempotent ends with DEADLINE only if it surely had no effect; where

@@ -3,6 +3,7 @@
 
 #include "harness.h"
 #include "kv_router.h"
+#include "mem.h"
 #include "port.h"
 #include "store_fixture.h"
 
@@ -200,6 +201,65 @@ TEST("7", 2, a_write_that_is_not_answered_in_time_has_an_unknown_outcome) {
     assert_status(STATUS_UNKNOWN_OUTCOME, call.status);
     finish(&nodes);
 }
+
+/* A follower's replicator: it only knows who leads. */
+struct follower {
+    struct replicator base;
+    uint64_t leader;
+};
+
+static bool follower_leads(struct replicator *self, uint64_t *leader) {
+    if (leader != NULL) *leader = CONTAINER_OF(self, struct follower, base)->leader;
+    return false;
+}
+
+static void silent_leader(bool idempotent, enum status expected) {
+    struct two_nodes nodes;
+    start(&nodes);
+    kv_router_free(nodes.kv);
+    static const struct replicator_ops ops = {.leads = follower_leads};
+    struct follower follower = {.base.ops = &ops, .leader = 1};
+    struct hlc hlc;
+    hlc_init(&hlc, NS_PER_S);
+    struct store_options store_options = {.env = nodes.box.env,
+                                          .engine = nodes.box.engine,
+                                          .hlc = &hlc,
+                                          .metrics = nodes.box.metrics};
+    struct store *store = store_new(&store_options);
+    struct error error;
+    assert_ok(store_attach(store, &follower.base, &error), &error);
+    static const uint64_t members[] = {1, 2, 3};
+    struct kv_router_options options = {.env = nodes.box.env,
+                                        .metrics = nodes.box.metrics,
+                                        .store = store,
+                                        .node_id = 2,
+                                        .members = members,
+                                        .member_count = 3,
+                                        .client = client_of,
+                                        .client_arg = &nodes};
+    nodes.kv = kv_router_new(&options);
+    solo_replicator_hold(nodes.box.solo, true); /* node 1 answers nothing ... */
+    struct call call;
+    send_call(&nodes, &call, CMD_APPEND, "k=v", idempotent, 2 * NS_PER_S);
+    while (solo_replicator_held(nodes.box.solo) == 0)
+        box_turns(&nodes.box, 1);
+    follower.leader = 3; /* ... and node 3 is elected, which cannot be reached */
+    uint64_t back_ns = env_now_ns(nodes.box.env) + 400 * NS_PER_MS;
+    while (env_now_ns(nodes.box.env) < back_ns)
+        box_turns(&nodes.box, 1);
+    solo_replicator_hold(nodes.box.solo, false);
+    follower.leader = 1;
+    await_answer(&call);
+    assert_status(expected, call.status);
+    finish(&nodes);
+    store_free(store);
+}
+
+TEST("7", 1, a_silent_leader_is_not_waited_for_when_another_is_known) {
+    silent_leader(false, STATUS_UNKNOWN_OUTCOME);
+}
+
+TEST("7", 1, an_idempotent_call_goes_on_to_the_new_leader) { silent_leader(true, STATUS_OK); }
 
 TEST("7", 0, a_call_that_pauses_can_be_cancelled) {
     struct two_nodes nodes;
