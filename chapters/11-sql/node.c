@@ -23,7 +23,8 @@ struct prompt {
     bool terminal;
 };
 
-/* ---- one script, on a coroutine ----------------------------------------------------------------- */
+/* ---- one script, on a coroutine
+ * ----------------------------------------------------------------- */
 
 static void run_script(void *arg) {
     struct prompt *prompt = arg;
@@ -49,7 +50,8 @@ static bool execute(struct prompt *prompt) {
     return true;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading
+ * -------------------------------------------------------------------------------------- */
 
 static bool ends_statement(const struct buf *script) {
     size_t len = script->len;

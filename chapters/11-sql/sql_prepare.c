@@ -1,7 +1,8 @@
-/* sql_prepare.c - prepared statements: a text's tree, and its binding to the catalog as a transaction sees it.
+/* sql_prepare.c - prepared statements: a text's tree, and its binding to the catalog as a
+ * transaction sees it.
  *
- * The tree is made once. The binding (types, plan) is made again whenever the catalog has changed, which a client
- * notices only if the result would have other columns than it was told. */
+ * The tree is made once. The binding (types, plan) is made again whenever the catalog has changed,
+ * which a client notices only if the result would have other columns than it was told. */
 #include <string.h>
 
 #include "mem.h"
@@ -15,6 +16,7 @@ struct sql_prepared *sql_prepared_new(const char *name, const struct ast_stateme
     prepared->statement = statement;
     arena_init(&prepared->syntax, 0);
     arena_init(&prepared->arena, 0);
+    arena_init(&prepared->told_arena, 0);
     return prepared;
 }
 
@@ -22,6 +24,7 @@ void sql_prepared_release(struct sql_prepared *prepared) {
     if (--prepared->references > 0) return;
     sql_catalog_pins_release(&prepared->pins);
     arena_deinit(&prepared->arena);
+    arena_deinit(&prepared->told_arena);
     arena_deinit(&prepared->syntax);
     buf_deinit(&prepared->text);
     mem_free(prepared->type_oids);
@@ -29,7 +32,8 @@ void sql_prepared_release(struct sql_prepared *prepared) {
     mem_free(prepared);
 }
 
-/* ---- binding ---------------------------------------------------------------------------------- */
+/* ---- binding
+ * ---------------------------------------------------------------------------------- */
 
 static enum status declare_parameters(struct sql_prepared *prepared, struct sql_error *error) {
     struct sql_build *build = &prepared->build;
@@ -101,69 +105,77 @@ static enum status bind_statement(struct sql_session *session, struct sql_prepar
     }
 }
 
-/* ---- binding again ---------------------------------------------------------------------------- */
+/* ---- binding again
+ * ---------------------------------------------------------------------------- */
 
-/* What a client was told, kept while the binding is replaced. */
-struct told {
-    struct arena arena;
-    struct sql_result_column *columns;
-    size_t count;
-    bool any;
-};
-
-static void remember(const struct sql_prepared *prepared, struct told *told) {
-    arena_init(&told->arena, 0);
-    told->any = prepared->bound_once;
-    told->count = prepared->column_count;
-    told->columns = ARENA_ARRAY(&told->arena, struct sql_result_column, told->count + 1);
-    for (size_t i = 0; i < told->count; i++) {
-        told->columns[i] = prepared->columns[i];
-        told->columns[i].name = arena_strdup(&told->arena, prepared->columns[i].name);
+/* What a client was told by the first binding; it outlives the later ones. */
+static void remember(struct sql_prepared *prepared) {
+    struct arena *arena = &prepared->told_arena;
+    prepared->told_count = prepared->column_count;
+    prepared->told = ARENA_ARRAY(arena, struct sql_result_column, prepared->told_count + 1);
+    for (size_t i = 0; i < prepared->told_count; i++) {
+        prepared->told[i] = prepared->columns[i];
+        prepared->told[i].name = arena_strdup(arena, prepared->columns[i].name);
     }
 }
 
-static bool still_true(const struct sql_prepared *prepared, const struct told *told) {
-    if (!told->any) return true;
-    if (prepared->column_count != told->count) return false;
-    for (size_t i = 0; i < told->count; i++) {
+static bool still_true(const struct sql_prepared *prepared) {
+    if (prepared->column_count != prepared->told_count) return false;
+    for (size_t i = 0; i < prepared->told_count; i++) {
         const struct sql_result_column *now = &prepared->columns[i];
-        bool same = now->type.type == told->columns[i].type.type &&
-                    now->type.typmod == told->columns[i].type.typmod &&
-                    strcmp(now->name, told->columns[i].name) == 0;
+        const struct sql_result_column *told = &prepared->told[i];
+        bool same = now->type.type == told->type.type && now->type.typmod == told->type.typmod &&
+                    strcmp(now->name, told->name) == 0;
         if (!same) return false;
     }
     return true;
 }
 
-enum status sql_prepared_bind(struct sql_session *session, struct sql_prepared *prepared,
-                              struct sql_error *error) {
-    uint64_t version;
-    struct told told;
-    if (prepared->statement == NULL) return STATUS_OK;
-    sql_transaction(session);
-    TRY(sql_catalog_view_version(&session->catalog, &version, error));
-    if (prepared->catalog_version == version && !session->catalog.changed) return STATUS_OK;
-    remember(prepared, &told);
+static void unbind(struct sql_prepared *prepared) {
     prepared->catalog_version = 0;
     sql_catalog_pins_release(&prepared->pins);
     arena_reset(&prepared->arena);
     prepared->plan = NULL;
     prepared->bound = NULL;
-    enum status status = bind_statement(session, prepared, error);
-    if (status == STATUS_OK && !still_true(prepared, &told)) {
-        status = sql_error_set(error, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                               "cached plan must not change result type");
-    }
-    if (status == STATUS_OK) {
-        prepared->bound_once = true;
-        /* Looking up a table that was not cached may have told a newer version. */
-        prepared->catalog_version = session->catalog.changed ? 0 : session->catalog.version;
-    }
-    arena_deinit(&told.arena);
-    return status;
+    prepared->columns = NULL;
+    prepared->column_count = 0;
 }
 
-/* ---- the session's list ----------------------------------------------------------------------- */
+/* A suspended portal still needs the plan. */
+static bool in_use(const struct sql_session *session, const struct sql_prepared *prepared) {
+    for (const struct sql_portal *portal = session->portals; portal != NULL;
+         portal = portal->next) {
+        if (portal->prepared == prepared && portal->run != NULL) return true;
+    }
+    return false;
+}
+
+enum status sql_prepared_bind(struct sql_session *session, struct sql_prepared *prepared,
+                              struct sql_error *error) {
+    uint64_t version;
+    if (prepared->statement == NULL) return STATUS_OK;
+    sql_transaction(session);
+    TRY(sql_catalog_view_version(&session->catalog, &version, error));
+    if (prepared->catalog_version == version && !session->catalog.changed) return STATUS_OK;
+    if (in_use(session, prepared)) {
+        return sql_error_set(error, "55006",
+                             "cannot plan the statement again while a portal of it is open");
+    }
+    unbind(prepared);
+    TRY(bind_statement(session, prepared, error));
+    if (prepared->told == NULL) {
+        remember(prepared);
+    } else if (!still_true(prepared)) {
+        return sql_error_set(error, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                             "cached plan must not change result type");
+    }
+    /* Looking up a table that was not cached may have told a newer version. */
+    prepared->catalog_version = session->catalog.changed ? 0 : session->catalog.version;
+    return STATUS_OK;
+}
+
+/* ---- the session's list
+ * ----------------------------------------------------------------------- */
 
 struct sql_prepared *sql_session_prepared(struct sql_session *session, const char *name) {
     struct sql_prepared *prepared = session->prepared;
@@ -246,7 +258,8 @@ enum status sql_session_prepare(struct sql_session *session, const char *name, s
     return STATUS_OK;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------- */
+/* ---- looking
+ * ---------------------------------------------------------------------------------- */
 
 size_t sql_prepared_parameter_count(const struct sql_prepared *prepared) {
     return prepared->statement == NULL ? 0 : prepared->build.param_count;

@@ -52,7 +52,5 @@ void sql_printer_error(struct sql_printer *printer, const struct sql_error *erro
     print_message(printer, "ERROR", error);
 }
 
-const struct sql_sink_ops sql_printer_sink = {.columns = print_columns,
-                                              .rows = print_rows,
-                                              .tag = print_tag,
-                                              .notice = print_notice};
+const struct sql_sink_ops sql_printer_sink = {
+    .columns = print_columns, .rows = print_rows, .tag = print_tag, .notice = print_notice};

@@ -13,7 +13,7 @@ struct sql_row_writer {
     const struct sql_table *table;
     bool alone;               /* new keys are checked by the commit */
     struct row_field *fields; /* of the value, by column id */
-    bool *in_key;                /* fields[i] is stored only where the key is not exact */
+    bool *in_key;             /* fields[i] is stored only where the key is not exact */
     uint32_t *field_columns;  /* fields[i] is this column of the table */
     uint32_t field_count;
     struct buf key, value;

@@ -32,7 +32,11 @@ struct sql_prepared {
     uint32_t *type_oids;                   /* as declared */
     uint32_t type_count;
     bool simple; /* of a simple query: it can have no parameters */
-    bool bound_once;
+
+    /* The columns that the client was told at first: NULL before the first binding. */
+    struct arena told_arena;
+    struct sql_result_column *told;
+    size_t told_count;
 
     /* The binding, made again when the catalog has changed. */
     struct arena arena;

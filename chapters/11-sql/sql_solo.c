@@ -90,9 +90,15 @@ void sql_solo_close(struct sql_solo *solo) {
     mem_free(solo);
 }
 
-struct sql_server *sql_solo_server(struct sql_solo *solo) { return solo->server; }
-struct co_pool *sql_solo_coroutines(struct sql_solo *solo) { return solo->coroutines; }
-struct metrics *sql_solo_metrics(struct sql_solo *solo) { return solo->metrics; }
+struct sql_server *sql_solo_server(struct sql_solo *solo) {
+    return solo->server;
+}
+struct co_pool *sql_solo_coroutines(struct sql_solo *solo) {
+    return solo->coroutines;
+}
+struct metrics *sql_solo_metrics(struct sql_solo *solo) {
+    return solo->metrics;
+}
 
 enum status sql_solo_sync(struct sql_solo *solo, struct error *error) {
     return engine_sync(solo->engine, error);
