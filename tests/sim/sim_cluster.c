@@ -165,16 +165,7 @@ static void disconnect(struct sim_client *client) {
 void sim_client_deinit(struct sim_client *client) {
     disconnect(client);
     buf_deinit(&client->rows);
-}
-
-static bool answered(void *arg) {
-    const struct sim_client *client = arg;
-    return client->ready || client->broken;
-}
-
-static bool wait_for_answer(struct sim_client *client, uint64_t timeout_ns) {
-    bool in_time = sim_run_until(client->cluster->sim, answered, client, timeout_ns);
-    return in_time && !client->broken;
+    buf_deinit(&client->sql);
 }
 
 static void forget_answer(struct sim_client *client) {
@@ -183,40 +174,75 @@ static void forget_answer(struct sim_client *client) {
     buf_clear(&client->rows);
 }
 
-static void send_bytes(struct sim_client *client, struct buf *bytes) {
-    stream_write(client->stream, buf_slice(bytes));
-    buf_deinit(bytes);
+static void ask(struct sim_client *client) {
+    struct buf query = BUF_INIT;
+    forget_answer(client);
+    client->asked = true;
+    pg_send_query(&query, buf_slice(&client->sql));
+    stream_write(client->stream, buf_slice(&query));
+    buf_deinit(&query);
 }
 
-static bool connect_to(struct sim_client *client, uint64_t node, uint64_t timeout_ns) {
-    if (client->stream && client->node == node) return true;
-    disconnect(client);
-    forget_answer(client);
+static void connect_to(struct sim_client *client, uint64_t node, uint64_t timeout_ns) {
     struct sim *sim = client->cluster->sim;
     struct buf startup = BUF_INIT;
+    disconnect(client);
+    forget_answer(client);
+    client->node = node;
     client->stream = env_dial(sim_env(sim, client->cluster->client_machine), sim_address(sim, node),
                               PORT, timeout_ns, &handler, client);
     pg_send_startup(&startup, "sim", "sim", NULL);
-    send_bytes(client, &startup);
-    client->node = node;
-    if (wait_for_answer(client, timeout_ns) && !client->failed) return true;
+    stream_write(client->stream, buf_slice(&startup));
+    buf_deinit(&startup);
+}
+
+void sim_client_start(struct sim_client *client, uint64_t node, const char *sql,
+                      uint64_t timeout_ns) {
+    buf_clear(&client->sql);
+    buf_append_string(&client->sql, sql);
+    client->deadline_ns = sim_now_ns(client->cluster->sim) + timeout_ns;
+    client->asked = false;
+    if (client->stream && client->node == node)
+        ask(client);
+    else
+        connect_to(client, node, timeout_ns);
+}
+
+static enum sim_outcome give_up(struct sim_client *client) {
+    bool asked = client->asked;
     disconnect(client);
-    return false;
+    return asked ? SIM_UNKNOWN : SIM_REFUSED;
+}
+
+enum sim_outcome sim_client_look(struct sim_client *client) {
+    if (client->broken || sim_now_ns(client->cluster->sim) >= client->deadline_ns)
+        return give_up(client);
+    if (!client->ready) return SIM_RUNNING;
+    if (!client->asked) {
+        if (client->failed) return give_up(client);
+        ask(client);
+        return SIM_RUNNING;
+    }
+    if (!client->failed) return SIM_OK;
+    return strcmp(client->sqlstate, "40003") == 0 ? SIM_UNKNOWN : SIM_FAILED;
+}
+
+static bool has_news(void *arg) {
+    const struct sim_client *client = arg;
+    return client->ready || client->broken;
 }
 
 enum sim_outcome sim_client_run(struct sim_client *client, uint64_t node, const char *sql,
                                 uint64_t timeout_ns) {
-    if (!connect_to(client, node, timeout_ns)) return SIM_REFUSED;
-    forget_answer(client);
-    struct buf query = BUF_INIT;
-    pg_send_query(&query, slice_of_string(sql));
-    send_bytes(client, &query);
-    if (!wait_for_answer(client, timeout_ns)) {
-        disconnect(client);
-        return SIM_UNKNOWN;
+    struct sim *sim = client->cluster->sim;
+    enum sim_outcome outcome;
+    sim_client_start(client, node, sql, timeout_ns);
+    while ((outcome = sim_client_look(client)) == SIM_RUNNING) {
+        uint64_t now_ns = sim_now_ns(sim);
+        bool news = sim_run_until(sim, has_news, client, client->deadline_ns - now_ns);
+        assert_true(news || sim_now_ns(sim) >= client->deadline_ns);
     }
-    if (!client->failed) return SIM_OK;
-    return strcmp(client->sqlstate, "40003") == 0 ? SIM_UNKNOWN : SIM_FAILED;
+    return outcome;
 }
 
 void sim_client_surely(struct sim_client *client, const char *sql) {

@@ -14,7 +14,7 @@ enum { SIM_CLUSTER_NODES_MAX = 5 };
 
 struct sim_cluster {
     struct sim *sim;
-    uint64_t node_count, client_machine;
+    uint64_t seed, node_count, client_machine;
     struct cairn_node_options options[SIM_CLUSTER_NODES_MAX + 1];
     char addresses[SIM_CLUSTER_NODES_MAX][32];
     const char *join[SIM_CLUSTER_NODES_MAX];
@@ -32,27 +32,37 @@ uint64_t sim_cluster_leader(const struct sim_cluster *cluster);
  * entries where terms are equal. */
 void sim_cluster_check(const struct sim_cluster *cluster);
 
-/* ---- a client: one connection at a time ----------------------------------------------------- */
+/* ---- clients -------------------------------------------------------------------------------- */
 
 enum sim_outcome {
-    SIM_OK,     /* the server said that the statement is complete */
-    SIM_FAILED, /* it said that it failed: nothing happened */
-    SIM_UNKNOWN, /* the connection broke or the time was up, or SQLSTATE 40003: it may have happened */
-    SIM_REFUSED /* there was no connection: nothing was asked */
+    SIM_RUNNING,
+    SIM_OK,      /* the server said that the statement is complete */
+    SIM_FAILED,  /* it said that it failed: nothing happened */
+    SIM_UNKNOWN, /* the connection broke, the time was up, or SQLSTATE 40003: it may have happened */
+    SIM_REFUSED  /* there was no connection: nothing was asked */
 };
 
+/* One connection at a time, one statement at a time. */
 struct sim_client {
     struct sim_cluster *cluster;
     uint64_t node; /* connected to; 0: to none */
     struct stream *stream;
-    bool ready, failed, broken;
+    struct buf sql;
+    bool asked, ready, failed, broken;
+    uint64_t deadline_ns; /* of the statement */
     char sqlstate[6];
     struct buf rows; /* values joined by '|', rows ended by '\n'; NULL is "~" */
 };
 
 void sim_client_init(struct sim_client *client, struct sim_cluster *cluster);
 void sim_client_deinit(struct sim_client *client);
-/* Runs one statement on that node, connecting first if need be. What it yields is in `rows`. */
+
+/* Begins one statement on that node, connecting first if need be. Then run the sim and look. */
+void sim_client_start(struct sim_client *client, uint64_t node, const char *sql,
+                      uint64_t timeout_ns);
+/* What became of it; once it is not SIM_RUNNING another may be started. Its yield is in `rows`. */
+enum sim_outcome sim_client_look(struct sim_client *client);
+/* Both, running the sim meanwhile. */
 enum sim_outcome sim_client_run(struct sim_client *client, uint64_t node, const char *sql,
                                 uint64_t timeout_ns);
 /* Tries until it is OK, on any node that is up; fails the test after a minute. */
