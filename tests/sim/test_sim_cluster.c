@@ -18,9 +18,10 @@ struct history {
     struct sim_cluster cluster;
     struct sim_client clients[CLIENTS];
     int inserting[CLIENTS];     /* the row; -1: idle */
+    bool reading[CLIENTS];      /* the row, which is acknowledged, instead of inserting it */
     uint64_t retry_ns[CLIENTS]; /* when it is tried again; 0: under way */
     enum fate rows[ROWS];
-    int counts[3], refusals, next_row;
+    int counts[3], refusals, reads, next_row;
     uint64_t next_fault_ns;
 };
 
@@ -36,10 +37,39 @@ static void start_insert(struct history *history, int client, int row) {
                      2 * NS_PER_S);
 }
 
+/* Picks a row that is acknowledged: whoever is asked must know it by now. */
+static void start_read(struct history *history, int client) {
+    struct sim *sim = history->cluster.sim;
+    int row = (int)prng_below(sim_prng(sim), (uint64_t)history->next_row);
+    char sql[128];
+    if (history->rows[row] != ACKNOWLEDGED) return;
+    snprintf(sql, sizeof(sql), "SELECT v FROM t WHERE id = %d", row);
+    history->inserting[client] = row;
+    history->reading[client] = true;
+    sim_client_start(&history->clients[client], prng_between(sim_prng(sim), 1, NODES), sql,
+                     2 * NS_PER_S);
+}
+
+static void look_at_read(struct history *history, int client) {
+    char expected[32];
+    enum sim_outcome outcome = sim_client_look(&history->clients[client]);
+    if (outcome == SIM_RUNNING) return;
+    history->reading[client] = false;
+    snprintf(expected, sizeof(expected), "row %d\n", history->inserting[client]);
+    history->inserting[client] = -1;
+    if (outcome != SIM_OK) return;
+    assert_slice_equal(slice_of_string(expected), buf_slice(&history->clients[client].rows));
+    history->reads++;
+}
+
 /* What surely did not happen is tried again: that it did not is checked by the primary key. */
 static void look(struct history *history, int client) {
     struct sim *sim = history->cluster.sim;
     int row = history->inserting[client];
+    if (history->reading[client]) {
+        look_at_read(history, client);
+        return;
+    }
     if (row < 0 || sim_now_ns(sim) < history->retry_ns[client]) return;
     if (history->retry_ns[client] > 0) start_insert(history, client, row);
     switch (sim_client_look(&history->clients[client])) {
@@ -76,6 +106,9 @@ static void insert_all(struct history *history, void (*fault)(struct history *hi
     while (busy(history)) {
         for (int i = 0; i < CLIENTS; i++) {
             look(history, i);
+            if (history->inserting[i] < 0 && history->next_row > 0 && history->next_row < ROWS &&
+                prng_below(sim_prng(sim), 4) == 0)
+                start_read(history, i);
             if (history->inserting[i] < 0 && history->next_row < ROWS)
                 start_insert(history, i, history->next_row++);
         }
@@ -149,10 +182,11 @@ static uint64_t end(struct history *history) {
     for (int i = 0; i < CLIENTS; i++)
         sim_client_deinit(&history->clients[i]);
     uint64_t hash = sim_trace_hash(sim);
-    printf("%llu events, %.1f s, %d acknowledged, %d unknown, %d refusals\n",
+    printf("%llu events, %.1f s, %d acknowledged, %d unknown, %d refusals, %d reads\n",
            (unsigned long long)sim_event_count(sim), (double)sim_now_ns(sim) / 1e9,
-           history->counts[ACKNOWLEDGED], history->counts[MAYBE], history->refusals);
-    assert_true(history->counts[ACKNOWLEDGED] > 0);
+           history->counts[ACKNOWLEDGED], history->counts[MAYBE], history->refusals,
+           history->reads);
+    assert_true(history->counts[ACKNOWLEDGED] > 0 && history->reads > 0);
     sim_cluster_stop(&history->cluster);
     mem_free(history);
     return hash;
