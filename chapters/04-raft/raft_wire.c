@@ -1,7 +1,7 @@
 /* raft_wire.c - struct raft_message to bytes and back, by raft_message.proto.
  *
- * Decoding trusts nothing: counts and types are checked before the core sees them. What the fields mean is
- * raft.h's business. */
+ * Decoding trusts nothing: counts and types are checked before the core sees them. What the fields
+ * mean is raft.h's business. */
 #include "raft_wire.h"
 
 #include "mem.h"

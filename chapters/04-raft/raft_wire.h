@@ -6,8 +6,8 @@
 #include "buf.h"
 #include "raft.h"
 
-/* payloads: one for each entry of an APPEND (message->entry_count), with the entries' terms and types in
- * `entries`; NULL for other messages. Appends to `out`. */
+/* payloads: one for each entry of an APPEND (message->entry_count), with the entries' terms and
+ * types in `entries`; NULL for other messages. Appends to `out`. */
 void raft_wire_encode(uint64_t group, const struct raft_message *message,
                       const struct raft_entry *entries, const struct slice *payloads,
                       struct buf *out);

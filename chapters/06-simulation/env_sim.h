@@ -1,8 +1,8 @@
 /* env_sim.h - a whole cluster in one process: virtual time, a network and disks in memory, faults,
  * everything driven by one seed.
  *
- * A sim holds machines, numbered from 1. Each has an env (env.h) that node code runs on unchanged, a
- * disk that outlives its crashes, and an address "10.0.0.<number>". One loop takes the earliest
+ * A sim holds machines, numbered from 1. Each has an env (env.h) that node code runs on unchanged,
+ * a disk that outlives its crashes, and an address "10.0.0.<number>". One loop takes the earliest
  * event of all machines, so that there is one order of events, and time passes only between them.
  *
  * Invariants
@@ -41,9 +41,9 @@ struct node_ops {
     /* An orderly end: frees the node. Streams that it closes still send what they hold. Work under
      * way never reports. */
     void (*stop)(void *node);
-    /* The machine has lost its power: frees the node. Whatever it asks of its env has no effect; its
-     * timers, tasks, hooks, streams and files must be given back as always. NULL: the node's memory
-     * is abandoned. */
+    /* The machine has lost its power: frees the node. Whatever it asks of its env has no effect;
+     * its timers, tasks, hooks, streams and files must be given back as always. NULL: the node's
+     * memory is abandoned. */
     void (*crash)(void *node);
 };
 

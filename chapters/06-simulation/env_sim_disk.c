@@ -1,7 +1,7 @@
 /* env_sim_disk.c - files in memory: what the page cache of a machine shows.
  *
- * What of it is durable is not known here: env_fault stands above and takes back at a crash what was
- * not synced. Pages of zeros take no memory, since logs fill their segments ahead. */
+ * What of it is durable is not known here: env_fault stands above and takes back at a crash what
+ * was not synced. Pages of zeros take no memory, since logs fill their segments ahead. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,110 +1,11 @@
 /* raft_world.c - see raft_world.h. The happenings of all nodes stand in one heap by virtual time;
  * equal times keep the order in which they were scheduled, so that a seed is one history. */
-#include "raft_world.h"
+#include "raft_world_impl.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "harness.h"
 #include "mem.h"
-#include "prng.h"
-
-#define MS UINT64_C(1000000)
-enum { MAX_NODES = 7, MAX_TERMS = 100000 };
-
-#define CHECK(world, condition)                                                                    \
-    do {                                                                                           \
-        if (!(condition)) violation((world), #condition, __LINE__);                                \
-    } while (0)
-
-/* ---- state ---------------------------------------------------------------------------------- */
-
-enum happening_kind { DELIVER, SYNCED, WAKE, STAGED, PROPOSE, FAULTS };
-
-struct happening {
-    uint64_t at_ns, sequence;
-    enum happening_kind kind;
-    uint64_t node, incarnation;
-    struct raft_message message;
-    struct raft_entry *entries; /* owned */
-    uint64_t term;              /* STAGED: of the leader that asked */
-};
-
-/* An update that waits for the disk. */
-struct write {
-    bool hard_state_changed;
-    struct raft_hard_state hard_state;
-    uint64_t first, last;
-    struct raft_entry *entries;
-    uint64_t install_index, install_term;
-    struct raft_outgoing *messages;
-    size_t message_count;
-    struct write *next;
-};
-
-struct terms { /* entries (start, start + count] */
-    struct raft_entry *entries;
-    size_t count, capacity;
-    uint64_t start, start_term;
-};
-
-struct node {
-    uint64_t id, incarnation;
-    bool up;
-    struct raft *raft;
-    struct raft_update update;
-    bool touched;
-    uint64_t wake_ns;
-    /* The disk. */
-    struct raft_hard_state hard_state;
-    struct terms log;
-    uint64_t flushed;
-    struct write *writes, **writes_tail;
-    bool syncing;
-    uint64_t applied;
-    uint64_t staged_index, staged_term; /* the newest snapshot that a leader put here */
-    /* What was seen before the step, for the checks. */
-    struct raft_status seen;
-    uint64_t told_commit;
-};
-
-struct committed_entry {
-    struct raft_entry entry;
-    uint64_t by_term; /* the term in which it was first seen committed */
-};
-
-struct pending_read {
-    uint64_t id, least_index;
-};
-
-struct world {
-    struct world_options options;
-    struct prng prng;
-    uint64_t now_ns, sequence;
-    struct node nodes[MAX_NODES + 1];
-    uint64_t voters[MAX_NODES];
-    struct happening *heap;
-    size_t heap_count, heap_capacity;
-    unsigned side_mask;
-    uint64_t *leaders; /* by term */
-    struct committed_entry *committed;
-    size_t committed_count, committed_capacity;
-    struct pending_read *reads;
-    size_t read_count, read_capacity;
-    uint64_t next_read, next_payload;
-    struct world_counts counts;
-};
-
-static void violation(const struct world *world, const char *condition, int line) {
-    struct buf text = BUF_INIT;
-    for (size_t i = 1; i <= world->options.nodes; i++)
-        if (world->nodes[i].up) raft_dump(world->nodes[i].raft, &text);
-    fprintf(stderr, "seed %llu, %zu nodes, %.3f ms: %s (raft_world.c:%d)\n%.*s",
-            (unsigned long long)world->options.seed, world->options.nodes,
-            (double)world->now_ns / 1e6, condition, line, (int)text.len, (const char *)text.data);
-    abort();
-}
 
 static bool chance(struct world *world, unsigned thousandths) {
     return prng_below(&world->prng, 1000) < thousandths;
@@ -165,93 +66,13 @@ static void terms_compact(struct terms *log, uint64_t index) {
     log->start = index;
 }
 
-/* ---- checks across nodes -------------------------------------------------------------------- */
-
-static bool same_entry(const struct raft_entry *a, const struct raft_entry *b) {
-    return a->term == b->term && a->type == b->type && a->size_bytes == b->size_bytes;
-}
-
-/* 3: equal terms at an index mean equal entries there and before. */
-static void check_log_matching(struct world *world, const struct node *a, const struct node *b) {
-    struct raft_status sa = raft_status(a->raft), sb = raft_status(b->raft);
-    uint64_t last = sa.last_index < sb.last_index ? sa.last_index : sb.last_index;
-    bool equal = false;
-    struct raft_entry ea, eb;
-    for (uint64_t i = last; raft_entry_at(a->raft, i, &ea) && raft_entry_at(b->raft, i, &eb); i--) {
-        if (equal || ea.term == eb.term) {
-            CHECK(world, same_entry(&ea, &eb));
-            equal = true;
-        }
-    }
-}
-
-static void record_commit(struct world *world, const struct node *node) {
-    struct raft_status status = raft_status(node->raft);
-    for (uint64_t i = world->committed_count + 1; i <= status.commit; i++) {
-        struct raft_entry entry;
-        CHECK(world, raft_entry_at(node->raft, i, &entry));
-        if (world->committed_count == world->committed_capacity) {
-            world->committed_capacity =
-                world->committed_capacity ? world->committed_capacity * 2 : 1024;
-            world->committed = mem_realloc(world->committed,
-                                           world->committed_capacity * sizeof(*world->committed));
-        }
-        world->committed[world->committed_count++] = (struct committed_entry){entry, status.term};
-    }
-}
-
-/* 4: a new leader has every entry that was committed before its term. */
-static void check_leader_completeness(struct world *world, const struct node *node) {
-    struct raft_status status = raft_status(node->raft);
-    for (uint64_t i = status.first_index; i <= world->committed_count; i++) {
-        const struct committed_entry *committed = &world->committed[i - 1];
-        if (committed->by_term >= status.term) continue;
-        struct raft_entry own;
-        CHECK(world, raft_entry_at(node->raft, i, &own));
-        CHECK(world, same_entry(&own, &committed->entry));
-    }
-}
-
-static void check_leader(struct world *world, struct node *node, struct raft_range stored) {
-    struct raft_status status = raft_status(node->raft);
-    if (status.role != RAFT_LEADER) return;
-    CHECK(world, status.term < MAX_TERMS);
-    if (world->leaders[status.term] != node->id) { /* 1 */
-        CHECK(world, world->leaders[status.term] == 0);
-        world->leaders[status.term] = node->id;
-        world->counts.elections++;
-        check_leader_completeness(world, node);
-    } else { /* 2 */
-        CHECK(world, status.last_index >= node->seen.last_index);
-        CHECK(world, stored.first > stored.last || stored.first == node->seen.last_index + 1);
-    }
-}
-
-static void check_step(struct world *world, struct node *node) {
-    struct raft_status status = raft_status(node->raft);
-    struct raft_range stored = raft_stored(node->raft);
-    raft_check_invariants(node->raft);
-    CHECK(world, status.term >= node->seen.term && status.commit >= node->seen.commit); /* 6 */
-    CHECK(world,
-          status.term > node->seen.term || node->seen.vote == 0 || status.vote == node->seen.vote);
-    check_leader(world, node, stored);
-    if (stored.first <= stored.last) {
-        for (size_t i = 1; i <= world->options.nodes; i++)
-            if (i != node->id && world->nodes[i].up)
-                check_log_matching(world, node, &world->nodes[i]);
-    }
-    record_commit(world, node);
-    node->seen = status;
-    world->counts.steps++;
-}
-
 /* ---- the shell of a node -------------------------------------------------------------------- */
 
 static enum status step(struct world *world, struct node *node, struct raft_event event) {
     event.now_ns = world->now_ns;
     enum status status = raft_step(node->raft, &event, &node->update);
     node->touched = true;
-    check_step(world, node);
+    world_check_step(world, node);
     return status;
 }
 
@@ -345,7 +166,7 @@ static void apply(struct world *world, struct node *node) {
         node->applied++;
         CHECK(world, raft_entry_at(node->raft, node->applied, &entry));
         CHECK(world, node->applied <= world->committed_count); /* 5 */
-        CHECK(world, same_entry(&entry, &world->committed[node->applied - 1].entry));
+        CHECK(world, world_same_entry(&entry, &world->committed[node->applied - 1].entry));
     }
 }
 
@@ -688,7 +509,8 @@ void world_check_progress(struct world *world) {
             everywhere = everywhere && world->nodes[id].applied >= index;
         if (everywhere) return;
     }
-    violation(world, "all nodes apply what was proposed after the faults ended", __LINE__);
+    world_violation(world, "all nodes apply what was proposed after the faults ended", __FILE__,
+                    __LINE__);
 }
 
 bool world_propose(struct world *world, uint64_t id, uint32_t count) {

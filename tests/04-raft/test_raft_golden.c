@@ -1,6 +1,6 @@
-/* Golden transcripts: each file golden/NAME.txt is a script of commands, lines that start with "> ",
- * and below each command what the nodes did. The script is run again and the whole file compared.
- * CAIRN_RECORD=1 writes the files anew; read the difference before you keep it.
+/* Golden transcripts: each file golden/NAME.txt is a script of commands, lines that start with ">
+ * ", and below each command what the nodes did. The script is run again and the whole file
+ * compared. CAIRN_RECORD=1 writes the files anew; read the difference before you keep it.
  *
  *   > cluster 3                      nodes 1 to 3, empty
  *   > node 2 term=3 vote=1 log=1,1,3 applied=1     before the cluster's first step: what it had

@@ -1,5 +1,5 @@
-/* sim_cluster.h - complete nodes on simulated machines, and a client that speaks SQL to them byte by
- * byte.
+/* sim_cluster.h - complete nodes on simulated machines, and a client that speaks SQL to them byte
+ * by byte.
  *
  * Machines 1..n run cairnd's node on port 9001 with the in-memory engine, whose files lie on the
  * simulated disks; one more machine runs the clients. */
@@ -20,7 +20,8 @@ struct sim_cluster {
     const char *join[SIM_CLUSTER_NODES_MAX];
 };
 
-/* Forms the cluster: returns when it answers SQL. CAIRN_SIM_LOG=info|debug shows the nodes' logs. */
+/* Forms the cluster: returns when it answers SQL. CAIRN_SIM_LOG=info|debug shows the nodes'
+ * logs. */
 void sim_cluster_start(struct sim_cluster *cluster, const struct sim_options *options,
                        uint64_t nodes);
 void sim_cluster_stop(struct sim_cluster *cluster);
@@ -36,10 +37,11 @@ void sim_cluster_check(const struct sim_cluster *cluster);
 
 enum sim_outcome {
     SIM_RUNNING,
-    SIM_OK,      /* the server said that the statement is complete */
-    SIM_FAILED,  /* it said that it failed: nothing happened */
-    SIM_UNKNOWN, /* the connection broke, the time was up, or SQLSTATE 40003: it may have happened */
-    SIM_REFUSED  /* there was no connection: nothing was asked */
+    SIM_OK,     /* the server said that the statement is complete */
+    SIM_FAILED, /* it said that it failed: nothing happened */
+    /* the connection broke, the time was up, or SQLSTATE 40003: it may have happened */
+    SIM_UNKNOWN,
+    SIM_REFUSED /* there was no connection: nothing was asked */
 };
 
 /* One connection at a time, one statement at a time. */
