@@ -137,9 +137,9 @@ struct store_options {
 };
 
 struct store *store_new(const struct store_options *options);
-/* The replicator must be stopped (no callbacks follow). Requests under way are answered
- * CANCELLED. Work on the read lane must have reported: env_uv_free waits for it, so free the
- * store after the loop has ended. */
+/* The replicator must be stopped (no callbacks follow) and work on the lanes settled
+ * (env_uv_settle). Requests under way are answered, inside: UNKNOWN_OUTCOME if they are proposed,
+ * else CANCELLED. */
 void store_free(struct store *store);
 
 /* The table and the `self` to give to the replicator. */

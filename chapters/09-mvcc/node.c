@@ -204,6 +204,7 @@ int main(int argc, char **argv) {
         .env = env, .prompt = "mvcc> ", .on_line = on_line, .on_end = on_end, .arg = &session};
     line_input_next(&session.input);
     env_run(env);
+    env_uv_settle(env);
     solo_node_close(&session.node);
     env_uv_free(env);
     return 0;

@@ -254,6 +254,7 @@ static void run(struct console *console, struct env *env) {
     env_timer_init(&console->patience, lose_patience, console);
     line_input_next(&console->input);
     env_run(env);
+    env_uv_settle(env);
     co_pool_free(console->pool);
     txn_manager_free(console->txns);
     txn_collector_free(console->collector);

@@ -251,8 +251,10 @@ static void silent_leader(bool idempotent, enum status expected) {
     follower.leader = 1;
     await_answer(&call);
     assert_status(expected, call.status);
-    finish(&nodes);
+    kv_router_free(nodes.kv);
+    nodes.kv = NULL;
     store_free(store);
+    finish(&nodes);
 }
 
 TEST("7", 1, a_silent_leader_is_not_waited_for_when_another_is_known) {
