@@ -1,4 +1,5 @@
-/* cli.h - the parts of `cairn`, the command line: flags, tables, and a function for each command. */
+/* cli.h - the parts of `cairn`, the command line: flags, tables, and a function for each
+ * command. */
 #ifndef CAIRN_CLI_H
 #define CAIRN_CLI_H
 
@@ -29,7 +30,8 @@ int cli_cluster_status(const struct cli_options *options);
 int cli_status(const struct cli_options *options);
 int cli_sql(const struct cli_options *options);
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables
+ * ----------------------------------------------------------------------------------- */
 
 /* Cells of text, printed in aligned columns as psql does. */
 struct cli_table {

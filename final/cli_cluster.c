@@ -1,7 +1,7 @@
 /* cli_cluster.c - a cluster of processes on this machine: start, stop, status.
  *
- * Node k keeps its data in DIR/nk, its output in DIR/nk.log, its process id in DIR/nk.pid. A pid file counts only
- * while that process is a cairnd of ours. */
+ * Node k keeps its data in DIR/nk, its output in DIR/nk.log, its process id in DIR/nk.pid. A pid
+ * file counts only while that process is a cairnd of ours. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,7 +27,8 @@ static void node_path(const struct cli_options *options, unsigned node, const ch
     snprintf(out, PATH_BYTES, "%.400s/n%u%s", options->dir, node, suffix);
 }
 
-/* The pid of a running node; 0: it does not run. The node holds a lock on its data directory; its file names it. */
+/* The pid of a running node; 0: it does not run. The node holds a lock on its data directory; its
+ * file names it. */
 static pid_t running(const struct cli_options *options, unsigned node) {
     char path[PATH_BYTES];
     long pid = 0;
@@ -106,7 +107,8 @@ static bool make_dir(const char *path) {
     return false;
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting
+ * ---------------------------------------------------------------------------------- */
 
 static void wake(void *arg) { env_stop(arg); }
 
@@ -178,7 +180,8 @@ static bool ports_are_free(const struct cli_options *options, struct env *env) {
     return true;
 }
 
-/* ---- commands --------------------------------------------------------------------------------- */
+/* ---- commands
+ * --------------------------------------------------------------------------------- */
 
 /* 0: it could not be started; a line on stderr says why. */
 static pid_t start_node(const struct cli_options *options, unsigned node) {

@@ -1,6 +1,7 @@
 /* cli_sql.c - the SQL prompt: lines, history, backslash commands, aligned tables, timing.
  *
- * Statements end with a semicolon; lines are gathered until one does. Ctrl-C cancels the statement that runs. */
+ * Statements end with a semicolon; lines are gathered until one does. Ctrl-C cancels the statement
+ * that runs. */
 #include <editline/readline.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -30,7 +31,8 @@ struct prompt {
     struct slice sql; /* being run, for positions of errors */
 };
 
-/* ---- what a query yields ---------------------------------------------------------------------- */
+/* ---- what a query yields
+ * ---------------------------------------------------------------------- */
 
 static bool is_number_type(uint32_t oid) {
     static const uint32_t numbers[] = {20, 21, 23, 26, 700, 701, 1700};
@@ -128,7 +130,8 @@ static void on_message(void *arg, bool is_error, struct slice body) {
     print_field(body, 'H', "HINT");
 }
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running
+ * ---------------------------------------------------------------------------------- */
 
 static bool connect_to_node(struct prompt *prompt) {
     struct error error;
@@ -168,7 +171,8 @@ static bool run(struct prompt *prompt, struct slice sql) {
     return !failed;
 }
 
-/* ---- backslash commands ----------------------------------------------------------------------- */
+/* ---- backslash commands
+ * ----------------------------------------------------------------------- */
 
 static const char help_text[] =
     "  \\dt          tables\n"
@@ -211,7 +215,8 @@ static void backslash(struct prompt *prompt, char *line) {
     }
 }
 
-/* ---- reading lines ---------------------------------------------------------------------------- */
+/* ---- reading lines
+ * ---------------------------------------------------------------------------- */
 
 /* True when the text ends with a semicolon outside of quotes and comments. */
 static bool is_complete(struct slice text) {

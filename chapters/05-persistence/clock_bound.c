@@ -30,8 +30,8 @@ static void check(void *arg) {
     env_timer_start(env, &bound->timer, env_deadline_ns(env, CHECK_INTERVAL_NS));
 }
 
-/* The sync of the first bound is not waited for: nothing is issued under it before a vote or an entry
- * is synced, and these come later in the same log. */
+/* The sync of the first bound is not waited for: nothing is issued under it before a vote or an
+ * entry is synced, and these come later in the same log. */
 static void begin(void *arg) {
     struct clock_bound *bound = arg;
     struct env *env = bound->options.env;

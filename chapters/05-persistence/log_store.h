@@ -1,11 +1,12 @@
 /* log_store.h - the Raft logs of all groups of a node, in one write-ahead log.
  *
- * One WAL means one sync for everything that a turn produced, however many groups it touched. The WAL is
- * the truth about which groups exist here, what they promised (term, vote) and what their logs hold; the
- * engine, which has no log of its own, is brought up from it.
+ * One WAL means one sync for everything that a turn produced, however many groups it touched. The
+ * WAL is the truth about which groups exist here, what they promised (term, vote) and what their
+ * logs hold; the engine, which has no log of its own, is brought up from it.
  *
  * Invariants
- *  1. Every segment opens with the node state and the state of every group, so that older segments may go.
+ *  1. Every segment opens with the node state and the state of every group, so that older segments
+ *     may go.
  *  2. An entry record replaces everything of its group from its index on.
  *  3. A segment goes only when every group's log start lies beyond it (log_store_compact).
  *  4. What the callback of log_store_on_synced has announced survives a crash.
@@ -41,8 +42,8 @@ struct group_state {
         snapshot_term; /* a snapshot to be installed (again) if the engine is older; 0: none */
 };
 
-/* Opens the WAL in `dir` and replays it. CORRUPT (file and offset in the message), IN_USE never (the caller
- * holds the directory's lock), IO, NO_SPACE. segment_bytes 0: the WAL's default. */
+/* Opens the WAL in `dir` and replays it. CORRUPT (file and offset in the message), IN_USE never
+ * (the caller holds the directory's lock), IO, NO_SPACE. segment_bytes 0: the WAL's default. */
 enum status log_store_open(struct env *env, const char *dir, uint64_t segment_bytes,
                            struct metrics *metrics, struct log_store **out,
                            struct error *error) MUST_CHECK;
@@ -63,20 +64,22 @@ const struct group_state *log_store_group(const struct log_store *store, uint64_
 const struct raft_entry *log_store_entries(const struct log_store *store, uint64_t group,
                                            size_t *count);
 
-/* Each appends to the batch of this turn and returns the record's position: durable once log_store_synced is
- * above it. A disk without room for these small records ends the node (env_fatal): log_store_writable warned. */
+/* Each appends to the batch of this turn and returns the record's position: durable once
+ * log_store_synced is above it. A disk without room for these small records ends the node
+ * (env_fatal): log_store_writable warned. */
 uint64_t log_store_create_group(struct log_store *store, const struct group_state *state);
 uint64_t log_store_set_hard_state(struct log_store *store, uint64_t group,
                                   struct raft_hard_state state);
-/* index: at most last + 1 and above the log start. payload is copied. TOO_LARGE: over the WAL's record limit;
- * NO_SPACE: nothing was appended. */
+/* index: at most last + 1 and above the log start. payload is copied. TOO_LARGE: over the WAL's
+ * record limit; NO_SPACE: nothing was appended. */
 enum status log_store_append(struct log_store *store, uint64_t group, uint64_t index,
                              struct raft_entry entry, struct slice payload, uint64_t *position,
                              struct error *error) MUST_CHECK;
 /* A staged snapshot up to (index, term) becomes the state: the group's log is empty after it. */
 uint64_t log_store_install_snapshot(struct log_store *store, uint64_t group, uint64_t index,
                                     uint64_t term);
-/* Entries up to `index` are in the engine's files: forgets them and removes segments that nobody needs. */
+/* Entries up to `index` are in the engine's files: forgets them and removes segments that nobody
+ * needs. */
 void log_store_compact(struct log_store *store, uint64_t group, uint64_t index, uint64_t term);
 
 /* The payload of an entry, appended to `out`. NOT_FOUND: compacted or beyond the end. */

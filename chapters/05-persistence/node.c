@@ -1,6 +1,8 @@
-/* node.c - chapter 05's node: a key-value store on several machines that survives kill -9 of any, and of all.
+/* node.c - chapter 05's node: a key-value store on several machines that survives kill -9 of any,
+ * and of all.
  *
- *     node --node-id=1 --port=9001 --data=data/n1 --join=127.0.0.1:9001,127.0.0.1:9002,127.0.0.1:9003
+ *     node --node-id=1 --port=9001 --data=data/n1
+ *     --join=127.0.0.1:9001,127.0.0.1:9002,127.0.0.1:9003
  *
  * The client is chapter 03's: build/03-rpc/node --client 127.0.0.1:9001 */
 #include <stdio.h>
@@ -75,7 +77,8 @@ static bool parse_options(int argc, char **argv, struct node *node) {
            strlen(node->data) < PATH_BYTES - 16;
 }
 
-/* ---- opening, from the disk up ------------------------------------------------------------------ */
+/* ---- opening, from the disk up
+ * ------------------------------------------------------------------ */
 
 static enum status open_files(struct node *node, struct error *error) {
     snprintf(node->log_dir, PATH_BYTES, "%s/log", node->data);

@@ -1,8 +1,8 @@
 /* payload_cache.h - the payloads of a group's newest log entries, by index.
  *
- * The Raft core knows terms and sizes; the bytes are here until they are applied, and a while longer for
- * followers that are a little behind. Older ones are read back from the log store. Indexes in the cache are
- * contiguous. */
+ * The Raft core knows terms and sizes; the bytes are here until they are applied, and a while
+ * longer for followers that are a little behind. Older ones are read back from the log store.
+ * Indexes in the cache are contiguous. */
 #ifndef CAIRN_PAYLOAD_CACHE_H
 #define CAIRN_PAYLOAD_CACHE_H
 

@@ -1,7 +1,8 @@
 /* peers.h - connections to the other members, and what travels over them.
  *
- * One RPC client per member, kept up. Raft messages are one-way: a lost one is sent again by Raft's own timers.
- * Snapshot chunks are calls. Other layers use the same connections for their calls (peers_client). On the loop. */
+ * One RPC client per member, kept up. Raft messages are one-way: a lost one is sent again by Raft's
+ * own timers. Snapshot chunks are calls. Other layers use the same connections for their calls
+ * (peers_client). On the loop. */
 #ifndef CAIRN_PEERS_H
 #define CAIRN_PEERS_H
 

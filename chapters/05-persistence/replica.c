@@ -1,7 +1,7 @@
 /* replica.c - the set of groups of a node: opening, proposals, reads, messages.
  *
- * Everything here only steps the core and marks the group as touched; what follows from it happens at the end
- * of the turn (replica_turn.c, replica_apply.c). */
+ * Everything here only steps the core and marks the group as touched; what follows from it happens
+ * at the end of the turn (replica_turn.c, replica_apply.c). */
 #include "replica.h"
 
 #include <assert.h>
@@ -19,7 +19,8 @@ enum {
     PROPOSAL_QUOTA_DEFAULT = 32 * MIB
 };
 
-/* ---- stepping --------------------------------------------------------------------------------- */
+/* ---- stepping
+ * --------------------------------------------------------------------------------- */
 
 void replica_touch(struct replica *replica) {
     if (replica->touched) return;
@@ -62,7 +63,8 @@ struct slice replica_payload(struct replica *replica, uint64_t index, struct buf
     return buf_slice(scratch);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers
+ * ---------------------------------------------------------------------------------- */
 
 static void give_answers(void *arg) {
     struct replica_set *set = arg;
@@ -87,7 +89,8 @@ void replica_set_answer(struct replica_set *set, struct proposal *proposal,
     env_post(set->env, &set->answer_task);
 }
 
-/* ---- the replicator's side -------------------------------------------------------------------- */
+/* ---- the replicator's side
+ * -------------------------------------------------------------------- */
 
 static struct replica *from_base(struct replicator *base) {
     return CONTAINER_OF(base, struct replica, base);
@@ -147,7 +150,8 @@ static bool leads(struct replicator *base, uint64_t *leader) {
 static const struct replicator_ops replica_ops = {
     .propose = propose, .read_barrier = read_barrier, .leads = leads};
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- messages
+ * --------------------------------------------------------------------------------- */
 
 struct replica *replica_set_find(struct replica_set *set, uint64_t group) {
     struct replica *replica = set->replicas;
@@ -164,7 +168,8 @@ void replica_set_receive(struct replica_set *set, struct slice bytes) {
     struct replica *replica = status == STATUS_OK ? replica_set_find(set, wire.group) : NULL;
     bool misdirected = replica == NULL || wire.message.to != set->options.node_id;
     if (!misdirected && wire.message.entry_count > 0) {
-        /* Without room in the log a follower must not accept entries: the leader will send them again. */
+        /* Without room in the log a follower must not accept entries: the leader will send them
+         * again. */
         if (log_store_writable(set->options.log) != STATUS_OK) misdirected = true;
     }
     if (misdirected) {
@@ -187,7 +192,8 @@ void replica_set_peer_connected(struct replica_set *set, uint64_t node_id, bool 
     }
 }
 
-/* ---- the set ---------------------------------------------------------------------------------- */
+/* ---- the set
+ * ---------------------------------------------------------------------------------- */
 
 static void flush_timer_fired(void *arg) {
     struct replica_set *set = arg;
@@ -292,7 +298,8 @@ void replica_set_free(struct replica_set *set) {
     mem_free(set);
 }
 
-/* ---- opening a group -------------------------------------------------------------------------- */
+/* ---- opening a group
+ * -------------------------------------------------------------------------- */
 
 static enum status read_applied(struct replica *replica, struct error *error) {
     struct buf key = BUF_INIT;
@@ -312,7 +319,8 @@ static enum status read_applied(struct replica *replica, struct error *error) {
     return status;
 }
 
-/* The engine must hold everything that the log no longer does, and nothing that the log does not know. */
+/* The engine must hold everything that the log no longer does, and nothing that the log does not
+ * know. */
 static enum status check_engine(const struct replica *replica, const struct group_state *state,
                                 size_t entries, struct error *error) {
     uint64_t last = state->log_start_index + entries;
@@ -385,7 +393,8 @@ enum status replica_open(struct replica_set *set, const struct replica_options *
     return STATUS_OK;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------- */
+/* ---- looking
+ * ---------------------------------------------------------------------------------- */
 
 struct replicator *replica_replicator(struct replica *replica) {
     return &replica->base;

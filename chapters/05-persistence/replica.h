@@ -1,10 +1,13 @@
 /* replica.h - Raft groups made durable: the shell around raft.h.
  *
- * A replica_set is all the groups that this node takes part in. It owns the turn (DESIGN: "a loop turn
- * batches"): messages and proposals that arrive in a turn only step the core; at the end of the turn
+ * A replica_set is all the groups that this node takes part in. It owns the turn (DESIGN: "a loop
+ * turn batches"): messages and proposals that arrive in a turn only step the core; at the end of
+ * the turn
  *
- *   TURN_RAFT   every group touched: form the update, send what may go at once (a leader's appends travel
- *               while its own disk works, Thesis 10.2.1), append entries and hard states to the log store
+ *   TURN_RAFT   every group touched: form the update, send what may go at once (a leader's appends
+ *   travel
+ *               while its own disk works, Thesis 10.2.1), append entries and hard states to the log
+ *               store
  *   TURN_WAL    one write, one sync for all groups
  *   TURN_APPLY  committed entries of all groups, one engine batch; then answers
  *
@@ -14,8 +17,8 @@
  *  1. No vote and no acknowledgement leaves before what it promises is synced.
  *  2. The engine's applied index and the effects of the entries up to it are written in one batch.
  *  3. The log is compacted only below the applied index that the engine has *flushed*.
- *  4. A snapshot is staged in a synced file; one log record makes it current; installing it is repeated after
- *     a crash until the engine's flushed applied index reaches it.
+ *  4. A snapshot is staged in a synced file; one log record makes it current; installing it is
+ *     repeated after a crash until the engine's flushed applied index reaches it.
  *
  * On the loop; nothing suspends. */
 #ifndef CAIRN_REPLICA_H
@@ -67,15 +70,16 @@ struct replica_options {
     void *machine_arg;
 };
 
-/* Brings up a group that the log store knows (log_store_create_group). Repeats a snapshot's installation if
- * the crash came in between. CORRUPT: log and engine do not fit together. */
+/* Brings up a group that the log store knows (log_store_create_group). Repeats a snapshot's
+ * installation if the crash came in between. CORRUPT: log and engine do not fit together. */
 enum status replica_open(struct replica_set *set, const struct replica_options *options,
                          struct replica **out, struct error *error) MUST_CHECK;
 struct replicator *replica_replicator(struct replica *replica);
 
 /* From the network. Malformed or misdirected messages are logged and dropped. */
 void replica_set_receive(struct replica_set *set, struct slice message);
-/* A chunk of a snapshot: answers OK with the next sequence number expected, or why it was refused. */
+/* A chunk of a snapshot: answers OK with the next sequence number expected, or why it was
+ * refused. */
 enum status replica_set_receive_chunk(struct replica_set *set, struct slice chunk,
                                       uint64_t *next_sequence, struct error *error) MUST_CHECK;
 /* A peer's connection came or went: stop or resume streaming appends to it. */

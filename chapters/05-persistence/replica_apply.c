@@ -1,7 +1,8 @@
-/* replica_apply.c - committed entries into the engine, and what follows: answers, reads, flush, compaction.
+/* replica_apply.c - committed entries into the engine, and what follows: answers, reads, flush,
+ * compaction.
  *
- * Entries are applied only when they are durable in our own log as well: else a crash could leave an engine
- * that is ahead of the log it recovers from. */
+ * Entries are applied only when they are durable in our own log as well: else a crash could leave
+ * an engine that is ahead of the log it recovers from. */
 #include <assert.h>
 #include <inttypes.h>
 
@@ -15,7 +16,8 @@ enum {
     CACHE_BYTES = 8 * 1024 * 1024
 };
 
-/* ---- the applied index ------------------------------------------------------------------------ */
+/* ---- the applied index
+ * ------------------------------------------------------------------------ */
 
 /* 00 'a' group: below every data key. */
 void replica_applied_key(uint64_t group, struct buf *out) {
@@ -46,7 +48,8 @@ static void put_applied(struct replica *replica, struct write_batch *batch) {
     buf_deinit(&value);
 }
 
-/* ---- applying --------------------------------------------------------------------------------- */
+/* ---- applying
+ * --------------------------------------------------------------------------------- */
 
 static uint64_t may_apply_to(const struct replica *replica) {
     if (replica->installer.file != NULL) return replica->applied;
@@ -98,7 +101,8 @@ static bool collect(struct replica *replica) {
     return true;
 }
 
-/* ---- after the batch is in -------------------------------------------------------------------- */
+/* ---- after the batch is in
+ * -------------------------------------------------------------------- */
 
 static void finish_proposals(struct replica *replica) {
     while (replica->proposals != NULL && replica->proposals->index <= replica->applied) {
@@ -164,9 +168,11 @@ void replica_turn_apply(void *arg) {
     if (set->touched != NULL) env_post(set->env, &set->again_task);
 }
 
-/* ---- flush and compaction --------------------------------------------------------------------- */
+/* ---- flush and compaction
+ * --------------------------------------------------------------------- */
 
-/* A follower that answers should not need a snapshot only because we are tidy; one that is far behind shall. */
+/* A follower that answers should not need a snapshot only because we are tidy; one that is far
+ * behind shall. */
 static uint64_t keep_for_followers(const struct replica *replica, uint64_t index) {
     struct raft_progress_view peers[RAFT_MAX_VOTERS];
     size_t count = raft_progress(replica->raft, peers, RAFT_MAX_VOTERS);

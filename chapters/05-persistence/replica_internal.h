@@ -7,7 +7,8 @@
 #include "replica.h"
 #include "write_batch.h"
 
-/* Messages, and entries to be reported as PERSISTED, that wait until the log is synced up to `position`. */
+/* Messages, and entries to be reported as PERSISTED, that wait until the log is synced up to
+ * `position`. */
 struct persist_ticket {
     struct persist_ticket *next;
     struct replica *replica;
@@ -120,7 +121,8 @@ enum status replica_step(struct replica *replica, struct raft_event *event,
 struct replica *replica_set_find(struct replica_set *set, uint64_t group);
 void replica_set_answer(struct replica_set *set, struct proposal *proposal,
                         struct read_barrier *barrier, enum status status);
-/* The payload of an entry: from the cache, else read into `scratch` (replaced). Fatal if the log lost it. */
+/* The payload of an entry: from the cache, else read into `scratch` (replaced). Fatal if the log
+ * lost it. */
 struct slice replica_payload(struct replica *replica, uint64_t index, struct buf *scratch);
 
 /* replica_turn.c */

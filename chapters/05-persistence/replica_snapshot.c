@@ -1,8 +1,9 @@
 /* replica_snapshot.c - a group's whole data to a follower that the log no longer reaches.
  *
- * Sender: walks an engine snapshot, one chunk under way per follower. Receiver: appends chunks to a staging file;
- * when the last one is synced, the core is told. Installer: once the log says that the staged snapshot is the
- * state, its records go into the engine, one a turn; a crash in between repeats it from the file.
+ * Sender: walks an engine snapshot, one chunk under way per follower. Receiver: appends chunks to a
+ * staging file; when the last one is synced, the core is told. Installer: once the log says that
+ * the staged snapshot is the state, its records go into the engine, one a turn; a crash in between
+ * repeats it from the file.
  *
  * Staging file: records {length u32, checksum u64, write batch}, closed by a record of length 0. */
 #include <assert.h>
@@ -23,7 +24,8 @@ static void staged_path(const struct replica *replica, uint64_t index, const cha
              replica->group, index, suffix);
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending
+ * ---------------------------------------------------------------------------------- */
 
 static void sender_free(struct snapshot_sender *sender) {
     for (struct snapshot_sender **at = &sender->replica->senders; *at != NULL; at = &(*at)->next) {
@@ -136,7 +138,8 @@ void replica_snapshot_abandon_sends(struct replica *replica) {
         each->abandoned = true;
 }
 
-/* ---- receiving -------------------------------------------------------------------------------- */
+/* ---- receiving
+ * -------------------------------------------------------------------------------- */
 
 static void receiver_reset(struct replica *replica) {
     struct snapshot_receiver *receiver = &replica->receiver;
@@ -178,7 +181,8 @@ static enum status write_record(struct snapshot_receiver *receiver, struct slice
     return status;
 }
 
-/* Everything has arrived: the file gets its name, and the core decides whether it still wants the snapshot. */
+/* Everything has arrived: the file gets its name, and the core decides whether it still wants the
+ * snapshot. */
 static enum status receiver_finish(struct replica *replica, struct error *error) {
     struct snapshot_receiver *receiver = &replica->receiver;
     struct env *env = replica->set->env;
@@ -236,7 +240,8 @@ enum status replica_set_receive_chunk(struct replica_set *set, struct slice byte
     return status;
 }
 
-/* ---- installing ------------------------------------------------------------------------------- */
+/* ---- installing
+ * ------------------------------------------------------------------------------- */
 
 /* Reads the record at the installer's offset. An empty batch is the end. */
 static enum status read_record(struct snapshot_installer *installer, struct buf *batch,
@@ -372,7 +377,8 @@ enum status replica_snapshot_reinstall(struct replica *replica, uint64_t index, 
     return STATUS_OK;
 }
 
-/* ---- tidying ---------------------------------------------------------------------------------- */
+/* ---- tidying
+ * ---------------------------------------------------------------------------------- */
 
 struct forget {
     struct replica *replica;

@@ -1,8 +1,8 @@
 /* replica_turn.c - the end of a turn: what the groups touched want persisted and sent.
  *
- * An update becomes log records at once. What must not be said before they are durable waits in a ticket that
- * carries the log position; tickets are in order of position, so that one look at the synced position tells
- * which are due. */
+ * An update becomes log records at once. What must not be said before they are durable waits in a
+ * ticket that carries the log position; tickets are in order of position, so that one look at the
+ * synced position tells which are due. */
 #include <assert.h>
 #include <inttypes.h>
 
@@ -12,7 +12,8 @@
 
 enum { PAYLOADS_ON_STACK = 256 };
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending
+ * ---------------------------------------------------------------------------------- */
 
 /* Entries that have left the cache are read back into the arena of the set. */
 static struct slice payload_for_send(struct replica *replica, uint64_t index) {
@@ -52,7 +53,8 @@ void replica_send(struct replica *replica, const struct raft_message *message) {
     if (replica_step(replica, &event, NULL) != STATUS_OK) assert(false);
 }
 
-/* ---- persisting ------------------------------------------------------------------------------- */
+/* ---- persisting
+ * ------------------------------------------------------------------------------- */
 
 /* Appends the update's records; returns the position of the last one, 0 if there were none. */
 static uint64_t persist(struct replica *replica, const struct raft_update *update) {
@@ -144,7 +146,8 @@ void replica_on_synced(void *arg, uint64_t synced) {
     }
 }
 
-/* ---- reads and leadership --------------------------------------------------------------------- */
+/* ---- reads and leadership
+ * --------------------------------------------------------------------- */
 
 static struct read_barrier *take_barrier(struct replica *replica, uint64_t id) {
     for (struct read_barrier **at = &replica->barriers; *at != NULL; at = &(*at)->next) {
@@ -190,7 +193,8 @@ void replica_step_down(struct replica *replica) {
     replica->machine->on_leader(replica->machine_arg, false, replica->leads_term);
 }
 
-/* Leading begins for the state machine when an entry of the own term is applied: all older ones are, too. */
+/* Leading begins for the state machine when an entry of the own term is applied: all older ones
+ * are, too. */
 void replica_check_leadership(struct replica *replica) {
     struct raft_status status = raft_status(replica->raft);
     bool leading = status.role == RAFT_LEADER;
@@ -212,7 +216,8 @@ static void log_role(struct replica *replica) {
              status.last_index, status.commit);
 }
 
-/* ---- the turn --------------------------------------------------------------------------------- */
+/* ---- the turn
+ * --------------------------------------------------------------------------------- */
 
 static void take_update(struct replica *replica) {
     struct replica_set *set = replica->set;

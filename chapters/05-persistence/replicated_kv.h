@@ -1,11 +1,13 @@
-/* replicated_kv.h - chapter 03's key-value service, on a Raft group: what one node acknowledged, all keep.
+/* replicated_kv.h - chapter 03's key-value service, on a Raft group: what one node acknowledged,
+ * all keep.
  *
- * The same methods and messages (simple_kv.proto), so chapter 03's client works. Only the leader answers;
- * another node names it.
+ * The same methods and messages (simple_kv.proto), so chapter 03's client works. Only the leader
+ * answers; another node names it.
  *
  * Invariants
  *  1. A put or delete is answered when it is committed and applied here.
- *  2. A get or scan sees every write that was answered, by any node, before it was asked (ReadIndex). */
+ *  2. A get or scan sees every write that was answered, by any node, before it was asked
+ *     (ReadIndex). */
 #ifndef CAIRN_REPLICATED_KV_H
 #define CAIRN_REPLICATED_KV_H
 

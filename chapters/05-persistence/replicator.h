@@ -1,14 +1,15 @@
 /* replicator.h - the seam between a state machine and what replicates it.
  *
  * The state machine (chapter 08's store, chapter 05's plain key-value map) proposes payloads and is
- * told, in the same order on every node, what was committed. The replicator is a Raft group (replica.h);
- * tests use one that commits at once.
+ * told, in the same order on every node, what was committed. The replicator is a Raft group
+ * (replica.h); tests use one that commits at once.
  *
  * Invariants
- *  1. apply is called once for each committed entry, in order of index, on every node. What it puts into
- *     the batch and the applied index become durable together or not at all.
- *  2. A proposal ends exactly once: OK (committed and applied here), NOT_LEADER (surely never committed
- *     by this proposal), BUSY (quota), or UNKNOWN_OUTCOME (may be committed later by another leader).
+ *  1. apply is called once for each committed entry, in order of index, on every node. What it puts
+ *     into the batch and the applied index become durable together or not at all.
+ *  2. A proposal ends exactly once: OK (committed and applied here), NOT_LEADER (surely never
+ *     committed by this proposal), BUSY (quota), or UNKNOWN_OUTCOME (may be committed later by
+ *     another leader).
  *  3. on_leader(true) comes after every entry of earlier terms is applied; only between it and
  *     on_leader(false) may the state machine evaluate commands.
  *
@@ -34,8 +35,8 @@ struct proposal {
 
 /* A linearizable read asks to proceed (ReadIndex, Thesis 6.4). Embedded in its owner. */
 struct read_barrier {
-    /* OK: this node led at some moment after the request, and everything committed before that moment is
-     * applied here. NOT_LEADER, or UNAVAILABLE when leadership was lost meanwhile. */
+    /* OK: this node led at some moment after the request, and everything committed before that
+     * moment is applied here. NOT_LEADER, or UNAVAILABLE when leadership was lost meanwhile. */
     void (*done)(struct read_barrier *barrier, enum status status);
     void *arg;
     /* the replicator's: */
@@ -67,9 +68,9 @@ struct applied_entry {
 
 /* What a state machine gives to its replicator. */
 struct state_machine_ops {
-    /* Adds the entry's effect to the batch. The batch of a turn holds many entries and is written once,
-     * so that an apply never reads what an earlier apply of the same batch wrote through the engine: it is
-     * mechanical. CORRUPT stops the node. */
+    /* Adds the entry's effect to the batch. The batch of a turn holds many entries and is written
+     * once, so that an apply never reads what an earlier apply of the same batch wrote through the
+     * engine: it is mechanical. CORRUPT stops the node. */
     enum status (*apply)(void *self, const struct applied_entry *entry, struct write_batch *batch,
                          struct error *error);
     /* The batch with everything up to `index` is in the engine: readers see it. */

@@ -26,7 +26,8 @@ struct sql_catalog_cache {
     struct sql_catalog_entry *entries;
 };
 
-/* ---- keys ------------------------------------------------------------------------------------- */
+/* ---- keys
+ * ------------------------------------------------------------------------------------- */
 
 static void put_catalog_key(struct buf *out, uint64_t kind) {
     put_ordered_u64(out, SQL_CATALOG_TABLE_ID);
@@ -38,7 +39,8 @@ static void put_table_key(struct buf *out, const char *name) {
     put_ordered_bytes(out, slice_of_string(name));
 }
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries
+ * ---------------------------------------------------------------------------------- */
 
 static void entry_release(struct sql_catalog_entry *entry) {
     if (--entry->references > 0) return;
@@ -151,7 +153,8 @@ static void encode_table(const struct sql_table *table, uint64_t id, struct buf 
     mem_free(pointers);
 }
 
-/* ---- the cache -------------------------------------------------------------------------------- */
+/* ---- the cache
+ * -------------------------------------------------------------------------------- */
 
 struct sql_catalog_cache *sql_catalog_cache_new(void) {
     return MEM_NEW(struct sql_catalog_cache);
@@ -195,7 +198,8 @@ void sql_catalog_view_committed(struct sql_catalog_view *view, hlc_timestamp com
     if (commit_timestamp > cache->as_of) cache->as_of = commit_timestamp;
 }
 
-/* ---- views ------------------------------------------------------------------------------------ */
+/* ---- views
+ * ------------------------------------------------------------------------------------ */
 
 void sql_catalog_view_init(struct sql_catalog_view *view, struct sql_catalog_cache *cache) {
     *view = (struct sql_catalog_view){.cache = cache};
@@ -302,7 +306,8 @@ enum status sql_catalog_view_find(void *context, const char *schema, const char 
     TRY(sql_catalog_view_version(view, &version, error));
     struct sql_catalog_entry *entry = cache_serves(view) ? cache_find(view->cache, name) : NULL;
     if (entry == NULL) {
-        /* What is not cached is read, and then the version must be what this transaction reads, too. */
+        /* What is not cached is read, and then the version must be what this transaction reads,
+         * too. */
         if (view->trusted) TRY(read_version(view, error));
         TRY(read_entry(view, name, &entry, error));
         if (cache_serves(view)) {
@@ -319,7 +324,8 @@ enum status sql_catalog_view_find(void *context, const char *schema, const char 
     return STATUS_OK;
 }
 
-/* ---- changes ---------------------------------------------------------------------------------- */
+/* ---- changes
+ * ---------------------------------------------------------------------------------- */
 
 /* The version is read, not trusted: two DDL statements must see each other. */
 static enum status raise_version(struct sql_catalog_view *view, struct sql_error *error) {

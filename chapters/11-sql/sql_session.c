@@ -12,7 +12,8 @@
 
 #define DEFAULT_STATEMENT_MEMORY (UINT64_C(256) * 1024 * 1024)
 
-/* ---- the server ------------------------------------------------------------------------------- */
+/* ---- the server
+ * ------------------------------------------------------------------------------- */
 
 struct sql_server *sql_server_new(const struct sql_server_options *options) {
     struct sql_server *server = MEM_NEW(struct sql_server);
@@ -39,7 +40,8 @@ void sql_server_free(struct sql_server *server) {
     mem_free(server);
 }
 
-/* ---- sessions --------------------------------------------------------------------------------- */
+/* ---- sessions
+ * --------------------------------------------------------------------------------- */
 
 static void on_statement_timeout(void *arg) {
     struct sql_session *session = arg;
@@ -95,7 +97,8 @@ void sql_session_disconnect(struct sql_session *session) {
 
 void sql_session_fail(struct sql_session *session) { sql_transaction_fail(session); }
 
-/* ---- running a statement ---------------------------------------------------------------------- */
+/* ---- running a statement
+ * ---------------------------------------------------------------------- */
 
 /* The statement's start and end around its execution; a failure ends its transaction. */
 static enum status execute(struct sql_session *session, const struct sql_execution_request *request,
@@ -143,14 +146,16 @@ enum status sql_session_run(struct sql_session *session, struct slice text,
     for (size_t i = 0; i < script.count && status == STATUS_OK; i++) {
         status = run_statement(session, script.statements[i], i + 1 == script.count, error);
     }
-    /* A block that ended in the middle of the script may have left an implicit transaction behind. */
+    /* A block that ended in the middle of the script may have left an implicit transaction
+     * behind. */
     if (status == STATUS_OK && session->state == TRANSACTION_IDLE)
         status = sql_session_sync(session, error);
     arena_deinit(&arena);
     return status;
 }
 
-/* ---- portals ---------------------------------------------------------------------------------- */
+/* ---- portals
+ * ---------------------------------------------------------------------------------- */
 
 struct sql_portal *sql_session_portal(struct sql_session *session, const char *name) {
     struct sql_portal *portal = session->portals;
@@ -224,7 +229,8 @@ enum status sql_portal_execute(struct sql_portal *portal, uint64_t max_rows, boo
     tag[0] = '\0';
     if (portal->prepared->statement == NULL) return STATUS_OK;
     if (portal
-            ->done) { /* PostgreSQL: a portal that has given all its rows gives none when asked again */
+            /* PostgreSQL: a portal that has given all its rows gives none when asked again */
+            ->done) {
         snprintf(tag, SQL_TAG_MAX, "%s",
                  portal->prepared->statement->kind == AST_SELECT ? "SELECT 0" : portal->tag);
         return STATUS_OK;

@@ -1,7 +1,7 @@
 /* sql_settings.c - SET and SHOW: the session's variables.
  *
- * Settings that change nothing here are accepted because drivers set them; a value that would promise something we
- * do not do is refused. */
+ * Settings that change nothing here are accepted because drivers set them; a value that would
+ * promise something we do not do is refused. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -9,8 +9,9 @@
 
 enum { SQL_SPANS_MAX = 1000000 }; /* of one scan: the product of its lists; above: 54000 */
 
-/* Keys that start with `prefix` (values of the first key columns, of these columns' types) and whose
- * next column lies between low and high. A NULL bound is none. prefix_count == key_count: one row. */
+/* Keys that start with `prefix` (values of the first key columns, of these columns' types) and
+ * whose next column lies between low and high. A NULL bound is none. prefix_count == key_count: one
+ * row. */
 struct sql_span {
     const struct sql_datum *prefix;
     uint32_t prefix_count;
@@ -19,8 +20,8 @@ struct sql_span {
     bool low_inclusive, high_inclusive;
 };
 
-/* In ascending order of the primary key, disjoint; count 0: nothing can match. Values of text live as
- * long as context->arena or the plan. Fails as evaluation does. */
+/* In ascending order of the primary key, disjoint; count 0: nothing can match. Values of text live
+ * as long as context->arena or the plan. Fails as evaluation does. */
 enum status sql_spans_compute(struct arena *arena, const struct sql_plan_scan *scan,
                               struct sql_eval_context *context, struct sql_span **out,
                               size_t *count, struct sql_error *error) MUST_CHECK;

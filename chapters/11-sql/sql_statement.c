@@ -1,7 +1,8 @@
-/* sql_statement.c - one statement from its start to its tag: cancel and time limit, retries, commit.
+/* sql_statement.c - one statement from its start to its tag: cancel and time limit, retries,
+ * commit.
  *
- * A statement that fails for a conflict is repeated from the beginning of its transaction as long as the client has
- * seen nothing of it: that is, when it is the transaction's first. */
+ * A statement that fails for a conflict is repeated from the beginning of its transaction as long
+ * as the client has seen nothing of it: that is, when it is the transaction's first. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -13,7 +14,8 @@ enum { ATTEMPTS_MAX = 30 };
 #define LAST_BACKOFF_NS (64 * NS_PER_MS)
 #define DEFAULT_TIMEOUT_NS (60 * NS_PER_S)
 
-/* ---- limits ----------------------------------------------------------------------------------- */
+/* ---- limits
+ * ----------------------------------------------------------------------------------- */
 
 void sql_statement_begin(struct sql_session *session) {
     struct env *env = session->server->options.env;
@@ -64,7 +66,8 @@ enum status sql_refuse_failed(struct sql_error *error) {
         "current transaction is aborted, commands ignored until end of transaction block");
 }
 
-/* ---- giving out ------------------------------------------------------------------------------- */
+/* ---- giving out
+ * ------------------------------------------------------------------------------- */
 
 enum status sql_give_rows(struct sql_session *session, const struct sql_batch *batch,
                           struct sql_error *error) {
@@ -83,7 +86,8 @@ enum status sql_give_columns(struct sql_session *session, const struct sql_prepa
     return status;
 }
 
-/* ---- plans that return rows ------------------------------------------------------------------- */
+/* ---- plans that return rows
+ * ------------------------------------------------------------------- */
 
 /* The selection of a batch, cut to what a portal may still give. */
 static void cut(struct sql_batch *batch, uint64_t left) {
@@ -131,7 +135,8 @@ static enum status select_rows(struct sql_session *session,
     return status;
 }
 
-/* ---- one attempt ------------------------------------------------------------------------------ */
+/* ---- one attempt
+ * ------------------------------------------------------------------------------ */
 
 static enum status write_rows(struct sql_session *session,
                               const struct sql_execution_request *request, char *tag,
@@ -177,7 +182,8 @@ static enum status attempt(struct sql_session *session, const struct sql_executi
     return commit ? sql_transaction_commit(session, written_table(prepared), error) : STATUS_OK;
 }
 
-/* ---- all attempts ----------------------------------------------------------------------------- */
+/* ---- all attempts
+ * ----------------------------------------------------------------------------- */
 
 static uint64_t backoff_ns(struct sql_session *session, unsigned attempts) {
     uint64_t most = FIRST_BACKOFF_NS << (attempts < 6 ? attempts : 6);

@@ -1,4 +1,5 @@
-/* sql_transaction.c - the session's transaction: its states as PostgreSQL has them, begin, commit, rollback. */
+/* sql_transaction.c - the session's transaction: its states as PostgreSQL has them, begin, commit,
+ * rollback. */
 #include <stdio.h>
 
 #include "sql_session_internal.h"
@@ -11,7 +12,8 @@ void sql_notice(struct sql_session *session, enum sql_notice_severity severity,
     session->sink->notice(session->sink_arg, severity, &notice);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life
+ * ------------------------------------------------------------------------------------- */
 
 struct txn *sql_transaction(struct sql_session *session) {
     if (session->txn != NULL) return session->txn;
@@ -51,7 +53,8 @@ void sql_transaction_restart(struct sql_session *session) {
     counter_add(session->server->retries, 1);
 }
 
-/* A cached catalog that turned out to be old is the likeliest reason for a conflict of a short transaction. */
+/* A cached catalog that turned out to be old is the likeliest reason for a conflict of a short
+ * transaction. */
 static void doubt_catalog(struct sql_session *session, enum status status) {
     if (status == STATUS_CONFLICT && session->catalog.trusted) {
         sql_catalog_cache_invalidate(session->server->catalog);
@@ -81,7 +84,8 @@ enum status sql_transaction_commit(struct sql_session *session, const struct sql
     return status;
 }
 
-/* ---- commands --------------------------------------------------------------------------------- */
+/* ---- commands
+ * --------------------------------------------------------------------------------- */
 
 bool sql_is_transaction_command(const struct ast_statement *statement) {
     switch (statement->kind) {

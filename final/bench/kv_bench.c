@@ -1,9 +1,10 @@
-/* kv_bench.c - raw replicated puts, below SQL: how fast the log, Raft and the engine are by themselves.
+/* kv_bench.c - raw replicated puts, below SQL: how fast the log, Raft and the engine are by
+ * themselves.
  *
  *   kv_bench PORT NODES CONNECTIONS REQUESTS_IN_FLIGHT SECONDS
  *
- * Each connection keeps so many puts of 100 bytes to random keys under way at the leader. Prints puts a second and
- * the latency seen by the client. */
+ * Each connection keeps so many puts of 100 bytes to random keys under way at the leader. Prints
+ * puts a second and the latency seen by the client. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,8 @@ static void start(struct slot *slot) {
     buf_deinit(&request);
 }
 
-/* ---- finding the leader ------------------------------------------------------------------------- */
+/* ---- finding the leader
+ * ------------------------------------------------------------------------- */
 
 struct probe {
     struct bench *bench;
@@ -127,7 +129,8 @@ static uint16_t find_leader(struct bench *bench, uint16_t port, unsigned nodes) 
     return 0;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------ */
+/* ---- the run
+ * ------------------------------------------------------------------------------------ */
 
 static void run(struct bench *bench, uint16_t leader, uint64_t seconds) {
     struct rpc_client_options options = rpc_client_options_default();

@@ -1,4 +1,5 @@
-/* replica_cluster.h - nodes of chapter 05 in one process: real files behind env_fault, messages by hand.
+/* replica_cluster.h - nodes of chapter 05 in one process: real files behind env_fault, messages by
+ * hand.
  *
  * Each node's state machine puts the write batch that it is given into the engine. */
 #ifndef CAIRN_REPLICA_CLUSTER_H

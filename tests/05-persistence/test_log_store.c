@@ -1,5 +1,5 @@
-/* test_log_store.c - many groups' logs in one WAL: what was synced is there again, compaction forgets no more than
- * it may. */
+/* test_log_store.c - many groups' logs in one WAL: what was synced is there again, compaction
+ * forgets no more than it may. */
 #include "log_store.h"
 
 #include <stdio.h>
