@@ -1,4 +1,5 @@
-/* sql_binder.h - from a syntax tree to a bound statement: names found, types settled, rules checked.
+/* sql_binder.h - from a syntax tree to a bound statement: names found, types settled, rules
+ * checked.
  *
  * Every SELECT becomes one flat block: since only inner joins exist, all join conditions and WHERE
  * are one list of conjuncts over the FROM items. Pure, but for catalog.find_table, which may

@@ -22,7 +22,8 @@ static int least(int a, int b, int c) {
     return ab < c ? ab : c;
 }
 
-/* Insertions, deletions and substitutions cost 1 each (Wagner and Fischer 1974). Names are short. */
+/* Insertions, deletions and substitutions cost 1 each (Wagner and Fischer 1974). Names are
+ * short. */
 static int levenshtein(const char *a, const char *b) {
     int row[SQL_NAME_MAX + 2];
     int len_b = (int)strlen(b);

@@ -102,7 +102,8 @@ static const struct bound_relation *relation_at(const struct binder *binder, uin
     return &binder->block->select->relations[number];
 }
 
-/* Two tables of the same name in different schemas may stand side by side if neither has an alias. */
+/* Two tables of the same name in different schemas may stand side by side if neither has an
+ * alias. */
 static bool names_conflict(const struct bound_relation *a, const struct bound_relation *b) {
     if (strcmp(a->name, b->name) != 0) return false;
     bool plain = a->kind == BOUND_TABLE && b->kind == BOUND_TABLE && a->name == a->table->name &&

@@ -10,7 +10,8 @@
 static enum status bind_from_item(struct binder *binder, const struct ast_from *from,
                                   struct scope *scope);
 
-/* Where in `scope` a column named in USING is; 42703 or 42702 (as in PostgreSQL, without position). */
+/* Where in `scope` a column named in USING is; 42703 or 42702 (as in PostgreSQL, without
+ * position). */
 static enum status using_column(struct binder *binder, const struct scope *scope, const char *name,
                                 const char *side, size_t *out) {
     size_t found = 0;

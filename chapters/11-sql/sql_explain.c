@@ -1,7 +1,7 @@
 /* sql_explain.c - a plan as lines of text, laid out as PostgreSQL's EXPLAIN does.
  *
- * Node names are PostgreSQL's where the operator is the same: a scan that reads a part of the primary
- * key is an "Index Scan using t_pkey", one that reads it all a "Seq Scan". */
+ * Node names are PostgreSQL's where the operator is the same: a scan that reads a part of the
+ * primary key is an "Index Scan using t_pkey", one that reads it all a "Seq Scan". */
 #include "sql_explain_internal.h"
 #include "sql_planner.h"
 

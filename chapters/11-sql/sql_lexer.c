@@ -1,7 +1,8 @@
 /* sql_lexer.c - cuts a statement's text into tokens as PostgreSQL's scan.l does.
  *
- * Here: white space and comments, words, numbers, parameters, operators. Strings of all kinds are in
- * sql_lexer_string.c. Nothing here knows the grammar; the only state is where in the text we are. */
+ * Here: white space and comments, words, numbers, parameters, operators. Strings of all kinds are
+ * in sql_lexer_string.c. Nothing here knows the grammar; the only state is where in the text we
+ * are. */
 #include "sql_lexer.h"
 
 #include <assert.h>

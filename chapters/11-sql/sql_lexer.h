@@ -1,4 +1,5 @@
-/* sql_lexer.h - a statement's text cut into tokens, by PostgreSQL's lexical rules (its chapter 4.1).
+/* sql_lexer.h - a statement's text cut into tokens, by PostgreSQL's lexical rules (its chapter
+ * 4.1).
  *
  * Pure: reads the text, allocates names and unescaped strings in the arena, keeps no other state
  * than struct sql_lexer. The text must be valid UTF-8 without NUL bytes: sql_text_check first. */

@@ -1,7 +1,7 @@
 /* sql_lexer_string.c - the string constants: '...', E'...' and $tag$...$tag$.
  *
- * They differ in what a backslash means and in how they end; all yield the unescaped bytes, which are
- * valid UTF-8 without NUL, whatever the escapes say. */
+ * They differ in what a backslash means and in how they end; all yield the unescaped bytes, which
+ * are valid UTF-8 without NUL, whatever the escapes say. */
 #include <assert.h>
 
 #include "sql_ast.h"
@@ -65,7 +65,8 @@ enum status sql_text_check(struct slice text, struct sql_error *error) {
     return STATUS_OK;
 }
 
-/* Past white space that holds a line's end, to another quote: the two strings are one (SQL-92 5.3). */
+/* Past white space that holds a line's end, to another quote: the two strings are one (SQL-92
+ * 5.3). */
 static enum status continues(struct sql_lexer *lexer, bool *out, struct sql_error *error) {
     struct sql_lexer ahead = *lexer;
     size_t begin = ahead.at;

@@ -5,8 +5,8 @@
  *
  *  1. A text is parsed whole or refused whole, as PostgreSQL does with a simple query: a syntax
  *     error in the last statement keeps the first from running.
- *  2. What PostgreSQL's grammar has and Cairn has not is recognised and refused by name (0A000 "LEFT
- *     JOIN is not supported") at its position; everything else unknown is 42601.
+ *  2. What PostgreSQL's grammar has and Cairn has not is recognised and refused by name (0A000
+ *     "LEFT JOIN is not supported") at its position; everything else unknown is 42601.
  *  3. Recursion is bounded by SQL_DEPTH_MAX, independent of the text (54001). Lists cost no depth.
  *
  * Files: sql_parser_expr.c (operators), _primary.c (what operators work on), _type.c, _select.c,

@@ -2,8 +2,8 @@
  *
  * An expression is a primary followed by operators; an operator takes what stands to its left and,
  * by recursion, all that binds more tightly to its right (Pratt 1973). The table is that of
- * PostgreSQL's gram.y; "nonassoc" means that two of a level in a row are a syntax error. What stands
- * between operators is in sql_parser_primary.c. */
+ * PostgreSQL's gram.y; "nonassoc" means that two of a level in a row are a syntax error. What
+ * stands between operators is in sql_parser_primary.c. */
 #include <assert.h>
 
 #include "mem.h"

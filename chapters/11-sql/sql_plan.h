@@ -1,4 +1,5 @@
-/* sql_plan.h - the physical plan: a read-only tree of operators that the executor mirrors by states.
+/* sql_plan.h - the physical plan: a read-only tree of operators that the executor mirrors by
+ * states.
  *
  * Plain data in the arena that the planner was given; it may be executed many times (a prepared
  * statement), each time with other parameters. It borrows table descriptors from the catalog.
@@ -11,8 +12,8 @@
  *     to its columns.
  *  3. What a scan's `bounds` say is guaranteed by whoever reads the spans; the conditions that the
  *     bounds express exactly are in no filter any more.
- *  4. A scan gives rows in the order of the primary key; sorting by a prefix of that costs nothing, so
- *     a SORT stands only where the order is not there yet.
+ *  4. A scan gives rows in the order of the primary key; sorting by a prefix of that costs nothing,
+ *     so a SORT stands only where the order is not there yet.
  *
  * The tree's expressions have had their constants folded. */
 #ifndef CAIRN_SQL_PLAN_H
@@ -72,8 +73,8 @@ struct sql_plan_scan {
     bool reverse;            /* descending primary key */
     bool points;             /* every key column is in bounds.equal: gets rather than scans */
     bool for_write;          /* the rows will be updated or deleted: lock them, read the latest */
-    /* Rows that will be asked for, if known beforehand (LIMIT + OFFSET, runtime constants, either may
-     * be NULL); only a hint for how much to fetch at a time. Both NULL: all. */
+    /* Rows that will be asked for, if known beforehand (LIMIT + OFFSET, runtime constants, either
+     * may be NULL); only a hint for how much to fetch at a time. Both NULL: all. */
     struct sql_expr *limit, *offset;
 };
 

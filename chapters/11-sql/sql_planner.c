@@ -1,8 +1,8 @@
 /* sql_planner.c - plans a statement: what stands on top of the joins, from grouping to LIMIT.
  *
- * The stack of a query, from below: joins and filters, AGGREGATE, FILTER (HAVING), PROJECT (the select
- * list and what is only sorted by), DISTINCT, SORT, LIMIT, PROJECT (the visible columns). Whatever
- * would do nothing is left out. */
+ * The stack of a query, from below: joins and filters, AGGREGATE, FILTER (HAVING), PROJECT (the
+ * select list and what is only sorted by), DISTINCT, SORT, LIMIT, PROJECT (the visible columns).
+ * Whatever would do nothing is left out. */
 #include "sql_planner.h"
 
 #include <assert.h>
@@ -236,7 +236,8 @@ static struct sql_plan *aggregate_node(struct planner *planner, const struct pla
     return plan;
 }
 
-/* The outputs, over the columns of what *plan becomes: grouped and filtered by HAVING if need be. */
+/* The outputs, over the columns of what *plan becomes: grouped and filtered by HAVING if need
+ * be. */
 static struct sql_expr **plan_groups(struct planner *planner, const struct planned *input,
                                      struct sql_plan **plan) {
     const struct bound_select *select = planner->select;
@@ -286,8 +287,8 @@ static struct sql_plan *plan_project(struct planner *planner, struct sql_plan *i
     return plan;
 }
 
-/* Does the scan below give the order already, forwards or backwards? Key columns that are fixed to one
- * value are in any order. Then *reverse says which way. */
+/* Does the scan below give the order already, forwards or backwards? Key columns that are fixed to
+ * one value are in any order. Then *reverse says which way. */
 static bool is_sorted(const struct planner *planner, const struct sql_plan_scan *scan,
                       bool *reverse) {
     const struct bound_select *select = planner->select;

@@ -1,8 +1,8 @@
 /* sql_planner_cost.c - every number that a choice of the planner rests on.
  *
- * There are no statistics: tables are taken to be alike, and conditions to let through the fractions
- * that Selinger et al. (1979) proposed for that case. A row handled by an operator costs 1, a row
- * fetched by its own key costs a visit to the range's leader. */
+ * There are no statistics: tables are taken to be alike, and conditions to let through the
+ * fractions that Selinger et al. (1979) proposed for that case. A row handled by an operator costs
+ * 1, a row fetched by its own key costs a visit to the range's leader. */
 #include "sql_planner_internal.h"
 
 static const double TABLE_ROWS = 1000;

@@ -42,7 +42,8 @@ struct planner {
 relation_set planner_relations(const struct sql_expr *expr);
 /* Marks the columns that an expression uses in planner->needed. */
 void planner_need(struct planner *planner, const struct sql_expr *expr);
-/* The expression over the columns of `input`: a copy, so that one bound expression may serve twice. */
+/* The expression over the columns of `input`: a copy, so that one bound expression may serve
+ * twice. */
 struct sql_expr *planner_remap(struct planner *planner, const struct sql_expr *expr,
                                const struct planned *input);
 /* NULL if there is none, the expression itself if there is one, else an AND. */
@@ -80,7 +81,8 @@ enum status planner_joins(struct planner *planner, bool for_write, struct planne
 enum status planner_init(struct planner *planner, struct arena *arena,
                          const struct bound_select *select, struct sql_error *error) MUST_CHECK;
 
-/* ---- costs (sql_planner_cost.c): the only place with numbers in it ---------------------------- */
+/* ---- costs (sql_planner_cost.c): the only place with numbers in it
+ * ---------------------------- */
 
 /* Fills in plan->rows and plan->cost from those of the inputs. */
 void planner_estimate(struct sql_plan *plan);

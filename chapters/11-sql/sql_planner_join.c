@@ -1,4 +1,5 @@
-/* sql_planner_join.c - FROM and WHERE: the inputs, the order of joins, where each condition is tested.
+/* sql_planner_join.c - FROM and WHERE: the inputs, the order of joins, where each condition is
+ * tested.
  *
  * Greedy: begin with the smallest input, then always add the one that makes the smallest result,
  * those connected by an equality before others. A condition is tested as soon as all it speaks of
@@ -26,8 +27,8 @@ static enum status plan_subquery(struct planner *planner, uint32_t relation, str
     return STATUS_OK;
 }
 
-/* All unused conjuncts that speak of nothing but `relations`, over the columns of `input`. Those that
- * speak of no relation at all are tested once something is there to be filtered. */
+/* All unused conjuncts that speak of nothing but `relations`, over the columns of `input`. Those
+ * that speak of no relation at all are tested once something is there to be filtered. */
 static struct sql_expr *take_conditions(struct planner *planner, const struct planned *input) {
     struct sql_expr **list =
         ARENA_ARRAY(planner->arena, struct sql_expr *, planner->conjunct_count + 1);
@@ -79,8 +80,8 @@ static bool is_join_key(const struct conjunct *conjunct, relation_set left, rela
     return true;
 }
 
-/* Equal values hash equal only within a type: an int2 is widened to meet an int8. NULL if the two have
- * no type in common that the hash join could use. */
+/* Equal values hash equal only within a type: an int2 is widened to meet an int8. NULL if the two
+ * have no type in common that the hash join could use. */
 static struct sql_expr *as_type(struct planner *planner, struct sql_expr *expr,
                                 enum sql_type type) {
     if (expr->type == type) return expr;

@@ -22,8 +22,8 @@ static const struct sql_expr *key_column(const struct sql_expr *expr, uint32_t r
     return matches ? expr : NULL;
 }
 
-/* Can a value of this expression be found in the column's key order? Casts of the column were looked
- * through, so that types may differ: integers of any size compare alike, and so do texts. */
+/* Can a value of this expression be found in the column's key order? Casts of the column were
+ * looked through, so that types may differ: integers of any size compare alike, and so do texts. */
 static bool is_key_value(const struct sql_expr *value, enum sql_type column) {
     if (!sql_expr_is_runtime_constant(value)) return false;
     if (value->type == column) return true;

@@ -142,7 +142,7 @@ static void print_operator(const struct ast_expr *expr, struct buf *out) {
     buf_append_byte(out, ')');
 }
 
-void ast_print_expr(const struct ast_expr *expr, struct buf *out) {
+static void print_leaf(const struct ast_expr *expr, struct buf *out) {
     switch (expr->kind) {
     case AST_INTEGER:
     case AST_NUMERIC:
@@ -160,17 +160,54 @@ void ast_print_expr(const struct ast_expr *expr, struct buf *out) {
     case AST_PARAM:
         buf_printf(out, "$%u", expr->param_number);
         break;
-    case AST_COLUMN:
-    case AST_STAR:
-        print_qualified(expr, out);
-        break;
     case AST_DEFAULT:
         buf_append_string(out, "DEFAULT");
         break;
-    case AST_UNARY:
-    case AST_BINARY:
-        print_operator(expr, out);
+    default:
+        print_qualified(expr, out);
         break;
+    }
+}
+
+static void print_cast(const struct ast_expr *expr, struct buf *out) {
+    buf_append_string(out, "CAST(");
+    ast_print_expr(expr->args.items[0], out);
+    buf_append_string(out, " AS ");
+    print_type(expr->type, out);
+    buf_append_byte(out, ')');
+}
+
+/* A word in front of its arguments in parentheses. */
+static bool print_worded(const struct ast_expr *expr, struct buf *out) {
+    const char *word = expr->kind == AST_COALESCE   ? "COALESCE"
+                       : expr->kind == AST_NULLIF   ? "NULLIF"
+                       : expr->kind == AST_GREATEST ? "GREATEST"
+                       : expr->kind == AST_LEAST    ? "LEAST"
+                                                    : NULL;
+    if (word == NULL) return false;
+    buf_append_string(out, word);
+    print_args(expr, ", ", out);
+    return true;
+}
+
+static bool print_predicate(const struct ast_expr *expr, struct buf *out) {
+    const char *what = expr->kind == AST_IS_NULL         ? "NULL"
+                       : expr->kind == AST_IS_TRUE       ? "TRUE"
+                       : expr->kind == AST_IS_FALSE      ? "FALSE"
+                       : expr->kind == AST_IS_UNKNOWN    ? "UNKNOWN"
+                       : expr->kind == AST_DISTINCT_FROM ? "DISTINCT FROM"
+                                                         : NULL;
+    if (what != NULL) print_test(expr, what, out);
+    return what != NULL;
+}
+
+void ast_print_expr(const struct ast_expr *expr, struct buf *out) {
+    if (expr->kind <= AST_DEFAULT) {
+        print_leaf(expr, out);
+        return;
+    }
+    if (print_worded(expr, out) || print_predicate(expr, out)) return;
+    switch (expr->kind) {
     case AST_AND:
         print_args(expr, " AND ", out);
         break;
@@ -182,21 +219,6 @@ void ast_print_expr(const struct ast_expr *expr, struct buf *out) {
         ast_print_expr(expr->args.items[0], out);
         buf_append_byte(out, ')');
         break;
-    case AST_IS_NULL:
-        print_test(expr, "NULL", out);
-        break;
-    case AST_IS_TRUE:
-        print_test(expr, "TRUE", out);
-        break;
-    case AST_IS_FALSE:
-        print_test(expr, "FALSE", out);
-        break;
-    case AST_IS_UNKNOWN:
-        print_test(expr, "UNKNOWN", out);
-        break;
-    case AST_DISTINCT_FROM:
-        print_test(expr, "DISTINCT FROM", out);
-        break;
     case AST_BETWEEN:
         print_between(expr, out);
         break;
@@ -206,31 +228,14 @@ void ast_print_expr(const struct ast_expr *expr, struct buf *out) {
     case AST_CASE:
         print_case(expr, out);
         break;
-    case AST_COALESCE:
-        buf_append_string(out, "COALESCE");
-        print_args(expr, ", ", out);
-        break;
-    case AST_NULLIF:
-        buf_append_string(out, "NULLIF");
-        print_args(expr, ", ", out);
-        break;
-    case AST_GREATEST:
-        buf_append_string(out, "GREATEST");
-        print_args(expr, ", ", out);
-        break;
-    case AST_LEAST:
-        buf_append_string(out, "LEAST");
-        print_args(expr, ", ", out);
-        break;
     case AST_CAST:
-        buf_append_string(out, "CAST(");
-        ast_print_expr(expr->args.items[0], out);
-        buf_append_string(out, " AS ");
-        print_type(expr->type, out);
-        buf_append_byte(out, ')');
+        print_cast(expr, out);
         break;
     case AST_CALL:
         print_call(expr, out);
+        break;
+    default:
+        print_operator(expr, out);
         break;
     }
 }

@@ -1,7 +1,8 @@
-/* refusal_cases.h - statements that PostgreSQL 15.x refuses, and how: recorded, not written by hand.
+/* refusal_cases.h - statements that PostgreSQL 15.x refuses, and how: recorded, not written by
+ * hand.
  *
- * Run against the tables of test_sql_binder.c. Statements that PostgreSQL accepts and Cairn does not
- * are not here: those are in test_sql_parser.c. */
+ * Run against the tables of test_sql_binder.c. Statements that PostgreSQL accepts and Cairn does
+ * not are not here: those are in test_sql_parser.c. */
 #ifndef CAIRN_REFUSAL_CASES_H
 #define CAIRN_REFUSAL_CASES_H
 
