@@ -51,23 +51,15 @@ static bool is_always(const struct sql_expr *expr) {
 }
 
 /* Folding may turn one conjunct into several (or none). */
-static void add_conjunct(struct planner *planner, struct sql_expr *expr, uint32_t *capacity) {
+static void add_folded(struct planner *planner, struct sql_expr *expr) {
     if (expr->kind == SQL_EXPR_AND) {
-        for (uint32_t i = 0; i < expr->arg_count; i++) {
-            add_conjunct(planner, expr->args[i], capacity);
-        }
+        for (uint32_t i = 0; i < expr->arg_count; i++)
+            add_folded(planner, expr->args[i]);
         return;
     }
     if (is_always(expr)) return;
     if (is_never(expr)) planner->never = true;
-    if (planner->conjunct_count == *capacity) {
-        struct conjunct *larger = ARENA_ARRAY(planner->arena, struct conjunct, *capacity * 2);
-        memcpy(larger, planner->conjuncts, sizeof(*larger) * planner->conjunct_count);
-        planner->conjuncts = larger;
-        *capacity *= 2;
-    }
-    planner->conjuncts[planner->conjunct_count++] =
-        (struct conjunct){.expr = expr, .relations = planner_relations(expr)};
+    planner_add_conjunct(planner, expr);
 }
 
 /* Which columns the part above the joins uses. */
@@ -88,15 +80,14 @@ enum status planner_init(struct planner *planner, struct arena *arena,
         return sql_error_set(error, SQLSTATE_STATEMENT_TOO_COMPLEX,
                              "a query joins at most %d tables", PLANNER_RELATIONS_MAX);
     }
-    uint32_t capacity = select->conjunct_count + 4;
-    planner->conjuncts = ARENA_ARRAY(arena, struct conjunct, capacity);
     for (uint32_t i = 0; i < select->conjunct_count; i++) {
-        add_conjunct(planner, sql_expr_fold(arena, select->conjuncts[i]), &capacity);
+        add_folded(planner, sql_expr_fold(arena, select->conjuncts[i]));
     }
     for (uint32_t i = 0; i < select->relation_count; i++) {
         planner->needed[i] = ARENA_ARRAY(arena, bool, select->relations[i].column_count + 1);
     }
     need_above(planner);
+    planner_derive(planner);
     return STATUS_OK;
 }
 

@@ -32,7 +32,7 @@ struct planner {
     struct sql_error *error;
     const struct bound_select *select;
     struct conjunct *conjuncts;
-    uint32_t conjunct_count;
+    uint32_t conjunct_count, conjunct_capacity;
     bool never;                          /* a conjunct is false whatever the rows: there are none */
     bool *needed[PLANNER_RELATIONS_MAX]; /* per relation and column: does anything above use it? */
 };
@@ -80,6 +80,12 @@ enum status planner_joins(struct planner *planner, bool for_write, struct planne
 /* Folds and classifies the conjuncts. */
 enum status planner_init(struct planner *planner, struct arena *arena,
                          const struct bound_select *select, struct sql_error *error) MUST_CHECK;
+
+/* ---- conditions (sql_planner_derive.c) ------------------------------------------------------- */
+
+void planner_add_conjunct(struct planner *planner, struct sql_expr *expr);
+/* Adds what follows from equalities: t.a = u.x AND t.a = 5 gives u.x = 5. */
+void planner_derive(struct planner *planner);
 
 /* ---- costs (sql_planner_cost.c): the only place with numbers in it
  * ---------------------------- */

@@ -154,9 +154,19 @@ TEST("4", 1, equalities_between_tables_become_hash_joins) {
         explain("select * from t join v on t.a = v.a and (t.d or v.k = 'x')"));
     assert_string_equal("Nested Loop|Join Filter: (t.a < v.a)|Seq Scan on t|Seq Scan on v",
                         explain("select * from t, v where t.a < v.a"));
-    assert_string_equal("Hash Join|Hash Cond: (v.a = t.a)|Seq Scan on v|Index Scan using t_pkey on "
+    assert_string_equal("Hash Join|Hash Cond: (v.a = t.a)|Seq Scan on v|Filter: (v.a = 1)|Index "
+                        "Scan using t_pkey on "
                         "t|Index Cond: (t.a = 1)",
                         explain("select * from t, v where t.a = v.a and t.a = 1"));
+}
+
+TEST("4", 1, what_is_said_of_a_column_is_said_of_its_equals) {
+    assert_string_equal("Hash Join|Hash Cond: (u.x = t.a)|Index Scan using u_pkey on u|Index Cond: "
+                        "(u.x = 7)|Index Scan using t_pkey on t|Index Cond: (t.a = 7)",
+                        explain("select * from t join u on t.a = u.x where t.a = 7"));
+    assert_string_equal("Hash Join|Hash Cond: (t.a = u.x)|Index Scan using t_pkey on t|Index Cond: "
+                        "(t.a < $1)|Index Scan using u_pkey on u|Index Cond: (u.x < $1)",
+                        explain("select * from t join u on t.a = u.x where $1 > u.x"));
 }
 
 TEST("4", 2, what_stands_above_a_grouping_uses_its_columns) {
