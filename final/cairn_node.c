@@ -357,10 +357,10 @@ void cairn_node_stop(struct cairn_node *node) {
     if (node->router != NULL) kv_router_free(node->router);
     if (node->rpc_server != NULL) rpc_server_free(node->rpc_server);
     if (node->collector != NULL) txn_collector_free(node->collector);
+    peers_free(node->peers); /* ends the calls that carry snapshots: the replicas hear of it */
     replica_set_free(node->replicas);
     store_free(node->store);
     recent_writes_free(node->recent);
-    peers_free(node->peers);
     cluster_free(node->cluster);
     if (node->port != NULL) port_free(node->port);
     clock_bound_free(node->clock_bound);

@@ -46,8 +46,8 @@ void sim_cluster_start(struct sim_cluster *cluster, const struct sim_options *op
                                                            .engine = "mem",
                                                            .join = cluster->join,
                                                            .join_count = nodes,
-                                                           .log_segment_bytes = 1024 * 1024,
-                                                           .flush_log_bytes = 256 * 1024};
+                                                           .log_segment_bytes = 256 * 1024,
+                                                           .flush_log_bytes = 64 * 1024};
     }
     cluster->client_machine = sim_add(cluster->sim, NULL, NULL);
     for (uint64_t id = 1; id <= nodes; id++)

@@ -236,11 +236,16 @@ static uint64_t run_history(uint64_t seed, void (*fault)(struct history *history
     return end(history);
 }
 
-static void run_seeds(void (*fault)(struct history *history)) {
-    TEST_LIMIT(300000);
+static uint64_t seeds_to_run(uint64_t *last) {
     const char *only = getenv("CAIRN_SEED"), *count = getenv("CAIRN_SEEDS");
     uint64_t first = only ? strtoull(only, NULL, 10) : 1;
-    uint64_t last = only ? first : count ? strtoull(count, NULL, 10) : SEEDS;
+    *last = only ? first : count ? strtoull(count, NULL, 10) : SEEDS;
+    return first;
+}
+
+static void run_seeds(void (*fault)(struct history *history)) {
+    TEST_LIMIT(300000);
+    uint64_t last, first = seeds_to_run(&last);
     for (uint64_t seed = first; seed <= last; seed++)
         run_history(seed, fault);
 }
@@ -252,6 +257,91 @@ TEST("1", 0, no_acknowledged_row_is_lost_when_all_nodes_lose_their_power_at_once
 }
 
 TEST("1", 0, nothing_is_lost_or_invented_when_a_node_is_cut_off) { run_seeds(cut_some_node); }
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+enum { BIG_ROWS = 150 };
+
+static void insert_big_rows(struct history *history) {
+    char sql[4200], value[4000];
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    for (int row = 0; row < BIG_ROWS; row++) {
+        snprintf(sql, sizeof(sql), "INSERT INTO big VALUES (%d, '%s')", row, value);
+        sim_client_surely(&history->clients[0], sql);
+    }
+}
+
+static struct raft_status status_of(const struct history *history, uint64_t node) {
+    struct replica *replica = cairn_node_replica(sim_node(history->cluster.sim, node));
+    return replica ? replica_raft_status(replica) : (struct raft_status){0};
+}
+
+/* All that are up have applied what the leader has. */
+static bool caught_up(void *arg) {
+    const struct history *history = arg;
+    uint64_t leader = sim_cluster_leader(&history->cluster);
+    if (leader == 0) return false;
+    for (uint64_t node = 1; node <= NODES; node++)
+        if (sim_is_up(history->cluster.sim, node) &&
+            status_of(history, node).applied < status_of(history, leader).last_index)
+            return false;
+    return true;
+}
+
+static void wait_until_caught_up(struct history *history) {
+    assert_true(sim_run_until(history->cluster.sim, caught_up, history, 60 * NS_PER_S));
+}
+
+/* Crashes leaders until this node leads. */
+static void make_lead(struct history *history, uint64_t node) {
+    struct sim *sim = history->cluster.sim;
+    for (int try = 0; try < 30; try++) {
+        wait_until_caught_up(history);
+        uint64_t leader = sim_cluster_leader(&history->cluster);
+        if (leader == node) return;
+        sim_crash(sim, leader, LOSE_ALL_UNSYNCED);
+        sim_run(sim, NS_PER_S);
+        sim_cluster_restart(&history->cluster, leader);
+    }
+    fail_msg("node %d never leads", (int)node);
+}
+
+/* The node loses its power once more while it catches up. */
+static void come_back(struct history *history, uint64_t node) {
+    struct sim *sim = history->cluster.sim;
+    sim_cluster_restart(&history->cluster, node);
+    sim_run(sim, prng_below(sim_prng(sim), 1500 * NS_PER_MS));
+    sim_crash(sim, node, LOSE_SOME);
+    sim_cluster_restart(&history->cluster, node);
+    wait_until_caught_up(history);
+}
+
+static void away_for_long(uint64_t seed) {
+    struct history *history = begin(seed);
+    struct sim *sim = history->cluster.sim;
+    sim_client_surely(&history->clients[0], "CREATE TABLE big (id INT PRIMARY KEY, v TEXT)");
+    uint64_t away = sim_cluster_leader(&history->cluster) % NODES + 1;
+    sim_crash(sim, away, LOSE_ALL_UNSYNCED);
+    insert_big_rows(history);
+    sim_run(sim, 5 * NS_PER_S); /* flushes, compacts */
+    come_back(history, away);
+    assert_true(status_of(history, away).first_index > BIG_ROWS / 4);
+    make_lead(history, away);
+    sim_client_surely(&history->clients[0], "SELECT count(*), min(id), max(id) FROM big");
+    assert_slice_equal(SLICE_LITERAL("150|0|149\n"), buf_slice(&history->clients[0].rows));
+    for (int i = 0; i < CLIENTS; i++)
+        sim_client_deinit(&history->clients[i]);
+    sim_cluster_stop(&history->cluster);
+    mem_free(history);
+}
+
+TEST("1", 0, a_node_that_was_away_for_long_catches_up_by_a_snapshot_and_serves_from_it) {
+    TEST_LIMIT(300000);
+    uint64_t last, first = seeds_to_run(&last);
+    for (uint64_t seed = first; seed <= last; seed++)
+        away_for_long(seed);
+}
 
 TEST("1", 0, the_same_seed_gives_the_same_history_of_a_whole_cluster) {
     TEST_LIMIT(120000);
