@@ -229,7 +229,8 @@ static void open_sql(struct cairn_node *node) {
                                      .txns = node->txns,
                                      .clock = &node->clock,
                                      .metrics = node->metrics,
-                                     .node_id = node->options.node_id};
+                                     .node_id = node->options.node_id,
+                                     .coroutines = node->coroutines};
     node->sql = sql_server_new(&sql);
     pg_server_attach(node->pg, node->sql);
 }

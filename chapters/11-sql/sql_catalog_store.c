@@ -10,7 +10,7 @@
 #include "mem.h"
 #include "sql_catalog.pb-c.h"
 
-enum { KEY_VERSION = 1, KEY_LAST_ID = 2, KEY_TABLE = 3, FIRST_TABLE_ID = 100 };
+enum { KEY_VERSION = 1, KEY_LAST_ID = 2, KEY_TABLE = 3, KEY_DROPPED = 4, FIRST_TABLE_ID = 100 };
 
 /* A descriptor in memory; lives while somebody has pinned it or the cache holds it. */
 struct sql_catalog_entry {
@@ -37,6 +37,11 @@ static void put_catalog_key(struct buf *out, uint64_t kind) {
 static void put_table_key(struct buf *out, const char *name) {
     put_catalog_key(out, KEY_TABLE);
     put_ordered_bytes(out, slice_of_string(name));
+}
+
+static void put_dropped_key(struct buf *out, uint64_t id) {
+    put_catalog_key(out, KEY_DROPPED);
+    put_ordered_u64(out, id);
 }
 
 /* ---- entries
@@ -359,7 +364,42 @@ enum status sql_catalog_drop_table(struct sql_catalog_view *view, const struct s
     struct buf key = BUF_INIT;
     put_table_key(&key, table->name);
     enum status status = txn_delete(view->txn, buf_slice(&key), &lower);
+    buf_clear(&key);
+    put_dropped_key(&key, table->id);
+    if (status == STATUS_OK) status = txn_put(view->txn, buf_slice(&key), SLICE_EMPTY, &lower);
     if (status != STATUS_OK) sql_error_from(error, &lower);
+    buf_deinit(&key);
+    return status;
+}
+
+enum status sql_catalog_first_dropped(struct txn *txn, uint64_t *id, struct error *error) {
+    struct buf start = BUF_INIT;
+    struct buf end = BUF_INIT;
+    put_catalog_key(&start, KEY_DROPPED);
+    put_catalog_key(&end, KEY_DROPPED + 1);
+    struct txn_scan scan = {.start = buf_slice(&start), .end = buf_slice(&end), .limit = 1};
+    struct txn_cursor *cursor = txn_scan_open(txn, &scan);
+    const struct txn_row *rows;
+    size_t count = 0;
+    enum status status = txn_scan_next(cursor, &rows, &count, error);
+    if (status == STATUS_OK && count == 0) status = STATUS_NOT_FOUND;
+    if (status == STATUS_OK) {
+        struct reader reader = reader_of(slice_from(rows[0].key, start.len));
+        *id = get_ordered_u64(&reader);
+        if (!reader_done(&reader)) {
+            status = error_set(error, STATUS_CORRUPT, "the list of dropped tables is damaged");
+        }
+    }
+    txn_scan_close(cursor);
+    buf_deinit(&start);
+    buf_deinit(&end);
+    return status;
+}
+
+enum status sql_catalog_forget_dropped(struct txn *txn, uint64_t id, struct error *error) {
+    struct buf key = BUF_INIT;
+    put_dropped_key(&key, id);
+    enum status status = txn_delete(txn, buf_slice(&key), error);
     buf_deinit(&key);
     return status;
 }

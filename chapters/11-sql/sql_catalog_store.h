@@ -7,6 +7,7 @@
  *   table 0 | 1             the catalog's version, a number that every DDL statement raises
  *   table 0 | 2             the last table id given out
  *   table 0 | 3 | name      the descriptor of a table (sql_catalog.proto)
+ *   table 0 | 4 | id      a table that was dropped, whose rows are still to be deleted
  *   table N | 1 | key ...   the rows of table N (row_codec.h)
  *
  * The cache. A node keeps the descriptors that it has read, together with the catalog version they
@@ -74,9 +75,18 @@ enum status sql_catalog_view_confirm(struct sql_catalog_view *view,
  * (42P07: checked by the caller with find). `table->columns` and `key` as the binder made them. */
 enum status sql_catalog_create_table(struct sql_catalog_view *view, const struct sql_table *table,
                                      struct sql_error *error) MUST_CHECK;
-/* Removes the descriptor; the rows are the caller's to delete. */
+/* Removes the descriptor and notes that the rows are to be deleted (sql_sweep.c): as no transaction
+ * that saw the table can commit after this one, and ids are not reused, nobody meets them
+ * meanwhile. */
 enum status sql_catalog_drop_table(struct sql_catalog_view *view, const struct sql_table *table,
                                    struct sql_error *error) MUST_CHECK;
+/* A dropped table whose rows are still to be deleted: the one with the lowest id. NOT_FOUND if
+ * there is none; the error is the transaction's. */
+enum status sql_catalog_first_dropped(struct txn *txn, uint64_t *id,
+                                      struct error *error) MUST_CHECK;
+/* They are deleted. */
+enum status sql_catalog_forget_dropped(struct txn *txn, uint64_t id,
+                                       struct error *error) MUST_CHECK;
 /* Names of all tables in order, into the arena. */
 enum status sql_catalog_list_tables(struct sql_catalog_view *view, struct arena *arena,
                                     const char ***names, size_t *count,

@@ -31,11 +31,13 @@ struct sql_server *sql_server_new(const struct sql_server_options *options) {
                         "Statements repeated after a conflict, unseen by the client.");
     server->latency_ns = metrics_histogram(options->metrics, "cairn_sql_latency_ns",
                                            "From a statement's start to its end.");
+    sql_sweep_start(server);
     return server;
 }
 
 void sql_server_free(struct sql_server *server) {
     if (server == NULL) return;
+    sql_sweep_stop(server);
     sql_catalog_cache_free(server->catalog);
     mem_free(server);
 }

@@ -19,6 +19,7 @@
 #define CAIRN_SQL_SESSION_H
 
 #include "arena.h"
+#include "co.h"
 #include "env.h"
 #include "metrics.h"
 #include "sql_batch.h"
@@ -36,13 +37,14 @@ struct sql_server_options {
     struct hlc *clock;
     struct metrics *metrics;
     uint64_t node_id;
+    struct co_pool *coroutines; /* for deleting the rows of dropped tables; NULL: left to other nodes */
     uint64_t statement_memory_bytes; /* of one statement; above: 53200. 0: 256 MiB */
     uint64_t
         /* without a setting of the client; 0: 60 s to find a leader, no other limit */
         statement_timeout_ns;
 };
 struct sql_server *sql_server_new(const struct sql_server_options *options);
-/* All sessions must be freed. */
+/* All sessions must be freed. Not on a coroutine. */
 void sql_server_free(struct sql_server *server);
 
 /* ---- sessions

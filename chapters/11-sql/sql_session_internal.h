@@ -15,12 +15,18 @@ struct sql_server {
     struct prng prng;         /* backoff */
     uint64_t last_rowid_time; /* sql_row_writer.c */
     size_t sessions;
+    struct sql_sweep *sweep; /* NULL: this node sweeps nothing */
     struct counter *statements, *errors, *retries;
     struct histogram *latency_ns;
 };
 
-/* ---- prepared statements
- * ------------------------------------------------------------------------ */
+/* sql_sweep.c: the rows of dropped tables. */
+void sql_sweep_start(struct sql_server *server);
+void sql_sweep_stop(struct sql_server *server);
+/* A table may have been dropped. */
+void sql_sweep_wake(struct sql_server *server);
+
+/* ---- prepared statements --------------------------------------------------------------------- */
 
 struct sql_prepared {
     struct sql_prepared *next;
@@ -49,8 +55,7 @@ struct sql_prepared {
     size_t column_count;
 };
 
-/* ---- portals
- * ---------------------------------------------------------------------------------- */
+/* ---- portals --------------------------------------------------------------------------------- */
 
 struct sql_portal {
     struct sql_portal *next;
@@ -64,8 +69,7 @@ struct sql_portal {
     char tag[SQL_TAG_MAX];
 };
 
-/* ---- the session
- * ------------------------------------------------------------------------------ */
+/* ---- the session ----------------------------------------------------------------------------- */
 
 enum transaction_state { TRANSACTION_IDLE, TRANSACTION_OPEN, TRANSACTION_FAILED };
 

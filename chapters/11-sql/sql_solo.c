@@ -49,7 +49,8 @@ static void make_server(struct sql_solo *solo, struct env *env) {
                                         .txns = solo->txns,
                                         .clock = &solo->clock,
                                         .metrics = solo->metrics,
-                                        .node_id = 1};
+                                        .node_id = 1,
+                                        .coroutines = solo->coroutines};
     solo->server = sql_server_new(&server);
     solo_replicator_lead(solo->solo);
 }

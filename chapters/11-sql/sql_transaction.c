@@ -68,6 +68,7 @@ enum status sql_transaction_commit(struct sql_session *session, const struct sql
     enum status status = txn_commit(session->txn, &lower);
     if (status == STATUS_OK && session->catalog.changed) {
         sql_catalog_cache_invalidate(session->server->catalog);
+        sql_sweep_wake(session->server);
     } else if (status == STATUS_OK) {
         sql_catalog_view_committed(&session->catalog, txn_commit_timestamp(session->txn));
     }

@@ -157,11 +157,13 @@ static void open_sql(struct node *node) {
     struct txn_manager_options txns = {
         .kv = node->kv, .env = node->env, .hlc = &node->clock, .metrics = node->metrics};
     node->txns = txn_manager_new(&txns);
+    node->coroutines = co_pool_new(node->env, MAX_COROUTINES);
     struct sql_server_options sql = {.env = node->env,
                                      .txns = node->txns,
                                      .clock = &node->clock,
                                      .metrics = node->metrics,
-                                     .node_id = NODE_ID};
+                                     .node_id = NODE_ID,
+                                     .coroutines = node->coroutines};
     node->sql = sql_server_new(&sql);
 }
 
@@ -170,7 +172,6 @@ static enum status open_port(struct node *node, struct error *error) {
     options.host = node->options.host;
     options.port = node->options.port;
     TRY(port_listen(node->env, &options, &node->port, error));
-    node->coroutines = co_pool_new(node->env, MAX_COROUTINES);
     struct pg_server_options pg = {
         .env = node->env, .coroutines = node->coroutines, .metrics = node->metrics};
     node->pg = pg_server_new(&pg);

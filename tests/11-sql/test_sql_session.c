@@ -42,6 +42,24 @@ SQL_TEST("1", 0, a_table_of_the_same_name_starts_empty) {
     assert_answer("id\nSELECT 0\n", client, "SELECT * FROM t");
 }
 
+SQL_TEST("1", 0, the_rows_of_a_dropped_table_are_deleted_in_the_end) {
+    struct metrics *metrics = sql_solo_metrics(client->fixture->solo);
+    struct counter *swept = metrics_counter(metrics, "cairn_sql_swept_rows_total", "");
+    run(client, "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)");
+    run(client, "INSERT INTO u VALUES (1), (2)");
+    run(client, "INSERT INTO t VALUES (1)");
+    for (int i = 0; i < 11; i++) /* 2,048 rows: more than one slice */
+        run(client, "INSERT INTO t SELECT a.id + b.m FROM t a, (SELECT max(id) AS m FROM t) b");
+    assert_answer("count\n2048\nSELECT 1\n", client, "SELECT count(*) FROM t");
+    run(client, "BEGIN; DROP TABLE t; ROLLBACK");
+    assert_answer("count\n2048\nSELECT 1\n", client, "SELECT count(*) FROM t");
+    assert_answer("DROP TABLE\n", client, "DROP TABLE t");
+    while (swept->value < 2048) /* the test's limit ends it */
+        assert_status(STATUS_OK, co_sleep(client->fixture->env, NS_PER_MS));
+    assert_int_equal(2048, swept->value);
+    assert_answer("id\n1\n2\nSELECT 2\n", client, "SELECT * FROM u");
+}
+
 SQL_TEST("1", 0, the_catalog_can_be_listed) {
     run(client, "CREATE TABLE b (x int); CREATE TABLE a (n numeric(5,2) DEFAULT 1 NOT NULL, k "
                 "varchar(3), PRIMARY KEY (k, n))");
