@@ -94,19 +94,68 @@ void sql_column_set(struct sql_column *column, uint32_t row, const struct sql_da
 
 void sql_column_copy(struct sql_column *to, uint32_t to_row, const struct sql_column *from,
                      uint32_t from_row, struct arena *arena) {
-    struct sql_datum datum = sql_column_get(from, from_row);
-    if (arena != NULL) datum = sql_datum_dup(arena, &datum);
-    sql_column_set(to, to_row, &datum);
+    assert(to_row < to->capacity && !to->constant);
+    uint32_t at = sql_column_at(from, from_row);
+    bool null = sql_column_is_null(from, from_row);
+    to->nulls[to_row] = null;
+    to->may_be_null |= null;
+    if (null) return;
+    switch (sql_type_storage(to->type)) {
+    case SQL_STORE_INT:
+        to->integers[to_row] = from->integers[at];
+        break;
+    case SQL_STORE_FLOAT:
+        to->floats[to_row] = from->floats[at];
+        break;
+    case SQL_STORE_BOOL:
+        to->booleans[to_row] = from->booleans[at];
+        break;
+    case SQL_STORE_NUMERIC:
+        to->numerics[to_row] =
+            arena != NULL ? numeric_dup(arena, &from->numerics[at]) : from->numerics[at];
+        break;
+    case SQL_STORE_BYTES:
+        to->texts[to_row] =
+            arena != NULL ? arena_dup_slice(arena, from->texts[at]) : from->texts[at];
+        break;
+    }
 }
 
+/* As sql_datum_compare and sql_datum_hash, without making datums: sorts and joins live here. */
 int sql_column_compare(const struct sql_column *a, uint32_t a_row, const struct sql_column *b,
                        uint32_t b_row) {
-    struct sql_datum left = sql_column_get(a, a_row);
-    struct sql_datum right = sql_column_get(b, b_row);
-    return sql_datum_compare(&left, &right);
+    uint32_t i = sql_column_at(a, a_row);
+    uint32_t j = sql_column_at(b, b_row);
+    switch (sql_type_storage(a->type)) {
+    case SQL_STORE_INT:
+        return (a->integers[i] > b->integers[j]) - (a->integers[i] < b->integers[j]);
+    case SQL_STORE_FLOAT:
+        return sql_float8_compare(a->floats[i], b->floats[j]);
+    case SQL_STORE_BOOL:
+        return a->booleans[i] - b->booleans[j];
+    case SQL_STORE_NUMERIC:
+        return numeric_compare(&a->numerics[i], &b->numerics[j]);
+    case SQL_STORE_BYTES:
+        break;
+    }
+    return slice_compare(a->texts[i], b->texts[j]);
 }
 
 uint64_t sql_column_hash(const struct sql_column *column, uint32_t row) {
+    uint32_t at = sql_column_at(column, row);
+    if (!sql_column_is_null(column, row)) {
+        switch (sql_type_storage(column->type)) {
+        case SQL_STORE_INT:
+            return sql_integer_hash(column->integers[at]);
+        case SQL_STORE_FLOAT:
+            return sql_float8_hash(column->floats[at]);
+        case SQL_STORE_BYTES:
+            return checksum64(column->texts[at], 0);
+        case SQL_STORE_BOOL:
+        case SQL_STORE_NUMERIC:
+            break;
+        }
+    }
     struct sql_datum datum = sql_column_get(column, row);
     return sql_datum_hash(&datum);
 }

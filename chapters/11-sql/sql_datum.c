@@ -48,7 +48,7 @@ struct sql_datum sql_datum_dup(struct arena *arena, const struct sql_datum *datu
     return copy;
 }
 
-static int compare_floats(double a, double b) {
+int sql_float8_compare(double a, double b) {
     if (isnan(a) || isnan(b)) return (isnan(a) != 0) - (isnan(b) != 0);
     return (a > b) - (a < b);
 }
@@ -59,7 +59,7 @@ int sql_datum_compare(const struct sql_datum *a, const struct sql_datum *b) {
     case SQL_STORE_INT:
         return (a->integer > b->integer) - (a->integer < b->integer);
     case SQL_STORE_FLOAT:
-        return compare_floats(a->float8, b->float8);
+        return sql_float8_compare(a->float8, b->float8);
     case SQL_STORE_BOOL:
         return a->boolean - b->boolean;
     case SQL_STORE_NUMERIC:
@@ -77,8 +77,9 @@ static uint64_t mix(uint64_t x) {
     return x ^ (x >> 31);
 }
 
-static uint64_t hash_float(double value) {
-    if (isnan(value)) value = (double)NAN;
+uint64_t sql_integer_hash(int64_t value) { return mix((uint64_t)value); }
+
+uint64_t sql_float8_hash(double value) {
     if (value == 0) value = 0; /* -0 equals 0 */
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -90,9 +91,9 @@ uint64_t sql_datum_hash(const struct sql_datum *datum) {
     if (datum->is_null) return mix(NULL_SEED);
     switch (sql_type_storage(datum->type)) {
     case SQL_STORE_INT:
-        return mix((uint64_t)datum->integer);
+        return sql_integer_hash(datum->integer);
     case SQL_STORE_FLOAT:
-        return hash_float(datum->float8);
+        return sql_float8_hash(datum->float8);
     case SQL_STORE_BOOL:
         return mix(datum->boolean);
     case SQL_STORE_NUMERIC:

@@ -35,6 +35,11 @@ struct sql_datum sql_datum_dup(struct arena *arena, const struct sql_datum *datu
 /* Order within a type as ORDER BY and the B-tree operators have it: text by bytes, NaN last and
  * equal to itself, false before true. Both not NULL, of types with the same storage. */
 int sql_datum_compare(const struct sql_datum *a, const struct sql_datum *b);
+/* NaN equals itself and is greater than all else; -0 equals 0. */
+int sql_float8_compare(double a, double b);
+uint64_t sql_float8_hash(double value);
+/* A well-mixed hash of an integer, the same for all widths. */
+uint64_t sql_integer_hash(int64_t value);
 /* Equal values hash equal. NULL hashes too. */
 uint64_t sql_datum_hash(const struct sql_datum *datum);
 

@@ -2,16 +2,9 @@
  *
  * Integers of all widths share one representation and so one kernel. Text compares by bytes
  * (collation "C"). NaN equals itself and is greater than all other values. */
-#include <math.h>
-
 #include "sql_registry.h"
 
 static int order_integers(int64_t a, int64_t b) { return (a > b) - (a < b); }
-
-static int order_floats(double a, double b) {
-    if (isnan(a) || isnan(b)) return (isnan(a) != 0) - (isnan(b) != 0);
-    return (a > b) - (a < b);
-}
 
 static int order_booleans(uint8_t a, uint8_t b) { return a - b; }
 
@@ -44,7 +37,7 @@ static int order_numerics(struct numeric a, struct numeric b) { return numeric_c
     KERNEL(prefix##_ge, member, order, >= 0)
 
 KERNELS(integers, integers, order_integers)
-KERNELS(floats, floats, order_floats)
+KERNELS(floats, floats, sql_float8_compare)
 KERNELS(booleans, booleans, order_booleans)
 KERNELS(texts, texts, order_texts)
 KERNELS(numerics, numerics, order_numerics)
