@@ -47,22 +47,35 @@ static struct numeric sqrt_guess(struct arena *arena, const struct numeric *valu
     return guess;
 }
 
-/* The largest multiple of 10^-scale whose square is at most `value`: Newton's iteration, then
- * single steps. Being exact here makes the rounding of the last digit exact. */
-static struct numeric sqrt_floor(struct arena *arena, const struct numeric *value, int32_t scale) {
-    struct numeric half = unit_of(arena, 1);
-    uint16_t five = 5000;
-    half.digits = arena_dup(arena, &five, sizeof five);
+/* The root to about `scale` places. Newton's iteration doubles the digits that are right, so each
+ * step computes with twice as many as the one before: all together cost little more than the
+ * last. */
+static struct numeric sqrt_newton(struct arena *arena, const struct numeric *value, int32_t scale) {
+    enum { GUESS_DIGITS = 14 };
+    static const uint16_t five = 5000;
+    struct numeric half = {&five, 1, -1, 1, NUMERIC_POSITIVE};
+    struct numeric limit = unit_of(arena, scale - 1);
     struct numeric guess = sqrt_guess(arena, value);
+    int32_t before_point = (guess.weight + 1) * NUMERIC_BASE_DIGITS;
+    int64_t digits = GUESS_DIGITS;
     for (;;) {
-        struct numeric ratio = numeric_div_scale(arena, value, &guess, scale + 2, true);
+        digits *= 2;
+        int64_t places = digits - before_point;
+        bool last = places >= scale;
+        int32_t now = last ? scale : (int32_t)places;
+        struct numeric ratio = numeric_div_scale(arena, value, &guess, now, true);
         struct numeric sum = numeric_add_finite(arena, &guess, &ratio);
-        struct numeric next = numeric_mul_scale(arena, &sum, &half, scale + 2);
+        struct numeric next = numeric_mul_scale(arena, &sum, &half, now);
         struct numeric step = numeric_sub_finite(arena, &next, &guess);
-        struct numeric limit = unit_of(arena, scale + 1);
         guess = next;
-        if (numeric_compare_magnitude(&step, &limit) <= 0) break;
+        if (last && numeric_compare_magnitude(&step, &limit) <= 0) return guess;
     }
+}
+
+/* The largest multiple of 10^-scale whose square is at most `value`. Being exact here makes the
+ * rounding of the last digit exact. */
+static struct numeric sqrt_floor(struct arena *arena, const struct numeric *value, int32_t scale) {
+    struct numeric guess = sqrt_newton(arena, value, scale + 2);
     struct numeric unit = unit_of(arena, scale);
     struct numeric root = numeric_trunc(arena, &guess, scale);
     for (;;) {
@@ -160,17 +173,12 @@ static int32_t ln_weight(struct arena *arena, const struct numeric *value) {
     return (int32_t)log10(fabs(log(digits) + weight * 2.302585092994046));
 }
 
-/* ln(value) to `scale` places. Square roots bring the value close to 1, where
+/* ln(x) to about `work` places, x moderate. Square roots bring it close to 1, where
  * ln x = 2 artanh((x - 1) / (x + 1)) converges fast. */
-static struct numeric ln_finite(struct arena *arena, const struct numeric *value, int32_t scale) {
-    struct numeric x = *value;
+static struct numeric ln_series(struct arena *arena, struct numeric x, int32_t work) {
     struct numeric one = numeric_small(arena, 1);
     struct numeric factor = numeric_small(arena, 2);
-    int32_t work = scale + GUARD_DIGITS;
-    /* Small values lose their leading zeros to the scale: give them as many places more. */
-    if (value->weight < 0) work += -value->weight * NUMERIC_BASE_DIGITS;
     while (numeric_approximate(&x) < 0.9 || numeric_approximate(&x) > 1.1) {
-        work += 1;
         x = sqrt_floor(arena, &x, work);
         factor = numeric_add_finite(arena, &factor, &factor);
     }
@@ -186,7 +194,28 @@ static struct numeric ln_finite(struct arena *arena, const struct numeric *value
         struct numeric term = numeric_div_scale(arena, &power, &index, work, true);
         sum = numeric_add_finite(arena, &sum, &term);
     }
-    return numeric_mul_scale(arena, &sum, &factor, scale);
+    return numeric_mul_scale(arena, &sum, &factor, work);
+}
+
+/* ln(value) to `scale` places: of m * 10000^w it is ln m + w ln 10000, so that neither the size of
+ * a number nor digits that do not matter cost anything. */
+static struct numeric ln_finite(struct arena *arena, const struct numeric *value, int32_t scale) {
+    int32_t work = scale + GUARD_DIGITS;
+    double approximate = numeric_approximate(value);
+    if (value->weight == 0 || (approximate >= 0.9 && approximate <= 1.1)) {
+        struct numeric near = ln_series(arena, *value, work);
+        return numeric_round(arena, &near, scale);
+    }
+    struct numeric head = *value;
+    head.weight = 0;
+    head = numeric_round(arena, &head, work + GUARD_DIGITS);
+    struct numeric result = ln_series(arena, head, work);
+    struct numeric base = numeric_small(arena, NUMERIC_BASE);
+    struct numeric ln_base = ln_series(arena, base, work);
+    struct numeric weight = numeric_small(arena, value->weight);
+    struct numeric shift = numeric_mul_scale(arena, &ln_base, &weight, work);
+    result = numeric_add_finite(arena, &result, &shift);
+    return numeric_round(arena, &result, scale);
 }
 
 static enum status check_ln(const struct numeric *value, struct numeric *out, bool *done) {

@@ -213,14 +213,18 @@ static const struct {
 };
 
 static enum status build_plain(struct sql_build *build, struct slice name, struct sql_expr **args,
-                               const enum sql_type *types, uint32_t arg_count, int position,
-                               struct sql_expr **out, struct sql_error *error) {
+                               const enum sql_type *types, uint32_t arg_count,
+                               struct sql_call_options options, int position, struct sql_expr **out,
+                               struct sql_error *error) {
     enum sql_type to;
     struct sql_resolved resolved;
     if (!sql_function_exists(name) && is_cast_call(name, types, arg_count, &to)) {
         return sql_build_cast(build, args[0], SQL_TYPED(to), position, out, error);
     }
     TRY(sql_resolve_function(name, types, arg_count, position, &resolved, error));
+    if (options.star || options.distinct || options.filter != NULL) {
+        return not_an_aggregate(name, options, position, error);
+    }
     return make_call(build, &resolved, args, arg_count, position, out, error);
 }
 
@@ -238,10 +242,6 @@ enum status sql_build_function(struct sql_build *build, struct slice name, struc
     if (sql_aggregate_exists(name)) {
         return build_aggregate(build, name, args, types, arg_count, options, position, out, error);
     }
-    bool known = sql_function_exists(name);
-    if (known && (options.star || options.distinct || options.filter != NULL)) {
-        return not_an_aggregate(name, options, position, error);
-    }
     for (size_t i = 0; i < sizeof special_calls / sizeof special_calls[0] && arg_count > 0; i++) {
         if (!slice_equal(name, slice_of_string(special_calls[i].name))) continue;
         return build_extreme(build, special_calls[i].kind, special_calls[i].what, args, arg_count,
@@ -250,5 +250,5 @@ enum status sql_build_function(struct sql_build *build, struct slice name, struc
     if (arg_count == 2 && slice_equal(name, SLICE_LITERAL("nullif"))) {
         return build_nullif(build, args, position, out, error);
     }
-    return build_plain(build, name, args, types, arg_count, position, out, error);
+    return build_plain(build, name, args, types, arg_count, options, position, out, error);
 }

@@ -58,8 +58,8 @@ static enum status make_node(struct sql_exec *exec, const struct sql_exec_option
     node->plan = plan;
     node->ops = ops;
     node->exec = exec;
-    arena_init(&node->memory, 0);
-    arena_init(&node->scratch, 0);
+    arena_init(&node->memory, exec->memory_limit);
+    arena_init(&node->scratch, exec->memory_limit);
     if (options->eval != NULL) node->context = *options->eval;
     node->context.arena = &node->scratch;
     node->next_node = exec->nodes;

@@ -96,7 +96,7 @@ static enum status cut_to(struct sql_node *node, uint64_t wanted, struct sql_err
     TRY(sort_rows(node, error));
     struct arena fresh;
     struct sql_row_store kept;
-    arena_init(&fresh, 0);
+    arena_init(&fresh, node->exec->memory_limit);
     sql_row_store_init(&kept, &fresh, state->types, node->plan->column_count);
     for (uint32_t i = 0; i < wanted && i < state->store.row_count; i++) {
         const struct sql_batch *chunk = sql_row_store_chunk(&state->store, state->order[i]);

@@ -174,11 +174,18 @@ static bool is_null_call(const struct sql_expr *expr) {
  * Not inlined: its error would otherwise lie in every frame of the recursion below. */
 __attribute__((noinline)) static struct sql_expr *fold_to_constant(struct arena *arena,
                                                                    struct sql_expr *expr) {
-    struct sql_eval_context context = {.arena = arena};
+    enum { FOLD_MEMORY_BYTES = 1 << 20 }; /* repeat('x', 1000000000) is not for a plan to keep */
+    struct arena scratch;
+    arena_init(&scratch, FOLD_MEMORY_BYTES);
+    struct sql_eval_context context = {.arena = &scratch};
     struct sql_error ignored;
     struct sql_datum value;
-    if (sql_expr_eval_datum(expr, &context, &value, &ignored) != STATUS_OK) return expr;
-    return make_constant(arena, expr, value);
+    enum status status = sql_expr_eval_datum(expr, &context, &value, &ignored);
+    if (status == STATUS_OK && !scratch.over_budget) {
+        expr = make_constant(arena, expr, sql_datum_dup(arena, &value));
+    }
+    arena_deinit(&scratch);
+    return expr;
 }
 
 struct sql_expr *sql_expr_fold(struct arena *arena, struct sql_expr *expr) {

@@ -69,3 +69,66 @@ TEST("2", 0, operations_print_what_postgresql_prints) {
     }
     assert_int_equal(0, wrong);
 }
+
+static struct numeric random_whole(struct prng *prng, struct arena *arena, uint64_t digits) {
+    struct buf text = BUF_INIT;
+    buf_append_byte(&text, (uint8_t)('1' + prng_below(prng, 9)));
+    while (text.len < digits)
+        buf_append_byte(&text, (uint8_t)('0' + prng_below(prng, 10)));
+    buf_append_byte(&text, 0);
+    struct numeric value = parse(arena, (const char *)text.data);
+    buf_deinit(&text);
+    return value;
+}
+
+TEST("2", 0, long_products_divide_back_and_distribute) {
+    struct prng prng;
+    prng_seed(&prng, 41);
+    for (int round = 0; round < 300; round++) {
+        struct arena arena;
+        struct numeric product, quotient, rest, next, difference;
+        arena_init(&arena, 0);
+        struct numeric a = random_whole(&prng, &arena, prng_between(&prng, 1, 900));
+        struct numeric b = random_whole(&prng, &arena, prng_between(&prng, 1, 900));
+        struct numeric one = numeric_from_int64(&arena, 1);
+        assert_ok(numeric_mul(&arena, &a, &b, &product), NULL);
+        assert_ok(numeric_div(&arena, &product, &b, &quotient), NULL);
+        assert_int_equal(0, numeric_compare(&a, &quotient));
+        assert_ok(numeric_mod(&arena, &product, &a, &rest), NULL);
+        assert_true(numeric_is_zero(&rest));
+        assert_ok(numeric_add(&arena, &a, &one, &next), NULL);
+        assert_ok(numeric_mul(&arena, &next, &b, &next), NULL);
+        assert_ok(numeric_sub(&arena, &next, &product, &difference), NULL);
+        assert_int_equal(0, numeric_compare(&b, &difference));
+        arena_deinit(&arena);
+    }
+}
+
+TEST("2", 0, a_square_root_is_the_nearest_with_its_digits) {
+    struct prng prng;
+    prng_seed(&prng, 42);
+    for (int round = 0; round < 200; round++) {
+        struct arena arena;
+        struct numeric root, square;
+        arena_init(&arena, 0);
+        struct numeric a = random_whole(&prng, &arena, prng_between(&prng, 1, 200));
+        assert_ok(numeric_mul(&arena, &a, &a, &square), NULL);
+        assert_ok(numeric_sqrt(&arena, &square, &root), NULL);
+        assert_int_equal(0, numeric_compare(&a, &root));
+        arena_deinit(&arena);
+    }
+}
+
+TEST("2", 0, functions_of_the_largest_and_smallest_numbers_end_soon) {
+    struct arena arena;
+    struct numeric value, result;
+    arena_init(&arena, 0);
+    value = parse(&arena, "1e131071");
+    assert_ok(numeric_ln(&arena, &value, &result), NULL);
+    assert_string_equal("301802.13072382256", print(&arena, &result));
+    value = parse(&arena, "1e-16383");
+    assert_ok(numeric_ln(&arena, &value, &result), NULL);
+    assert_true(numeric_sign_of(&result) < 0);
+    assert_ok(numeric_sqrt(&arena, &value, &result), NULL);
+    arena_deinit(&arena);
+}
