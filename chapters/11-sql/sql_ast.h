@@ -49,6 +49,7 @@ enum ast_expr_kind {
     AST_GREATEST,      /* args */
     AST_LEAST,         /* args */
     AST_CAST,          /* args[0], type; all three spellings */
+    AST_ROW,           /* args, 2 or more: (a, b); only to be compared */
     AST_CALL           /* name (schema), args, star, distinct, filter */
 };
 

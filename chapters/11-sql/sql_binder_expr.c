@@ -91,9 +91,7 @@ static enum status bind_leaf(struct binder *binder, const struct ast_expr *expr,
 
 /* ---- operators and predicates --------------------------------------------------------------- */
 
-/* All arguments, into an array of the arena. */
-static enum status bind_args(struct binder *binder, const struct ast_expr *expr,
-                             struct sql_expr ***out) {
+enum status bind_args(struct binder *binder, const struct ast_expr *expr, struct sql_expr ***out) {
     *out = ARENA_ARRAY(binder->arena, struct sql_expr *, expr->args.count + 1);
     for (size_t i = 0; i < expr->args.count; i++) {
         TRY(bind_expr(binder, expr->args.items[i], &(*out)[i]));
@@ -281,6 +279,11 @@ static enum status bind_node(struct binder *binder, const struct ast_expr *expr,
     if (expr->kind == AST_CASE) return bind_case(binder, expr, out);
     if (expr->kind == AST_CAST) return bind_cast(binder, expr, out);
     if (expr->kind == AST_CALL) return bind_call(binder, expr, out);
+    if (is_row_comparison(expr)) return bind_row_comparison(binder, expr, out);
+    if (expr->kind == AST_ROW) {
+        return sql_error_set_at(binder->error, expr->position, SQLSTATE_FEATURE_NOT_SUPPORTED,
+                                "row expressions are not supported here");
+    }
     return bind_inner(binder, expr, out);
 }
 

@@ -78,6 +78,13 @@ enum status bind_expr(struct binder *binder, const struct ast_expr *expr,
 /* In a clause that takes no aggregates: restores binder->block->clause. */
 enum status bind_expr_in(struct binder *binder, const struct ast_expr *expr, const char *clause,
                          struct sql_expr **out) MUST_CHECK;
+/* (a, b) = (c, d), (a, b) IN ((c, d), (e, f)) and the like: sql_binder_row.c. */
+bool is_row_comparison(const struct ast_expr *expr);
+enum status bind_row_comparison(struct binder *binder, const struct ast_expr *expr,
+                                struct sql_expr **out) MUST_CHECK;
+/* All arguments, into an array of the arena. */
+enum status bind_args(struct binder *binder, const struct ast_expr *expr,
+                      struct sql_expr ***out) MUST_CHECK;
 /* A condition, which must be boolean; ANDs are taken apart and appended to *list. */
 enum status bind_condition(struct binder *binder, const struct ast_expr *expr, const char *clause,
                            const char *aggregate_clause, struct sql_expr ***list,

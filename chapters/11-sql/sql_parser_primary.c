@@ -257,7 +257,6 @@ static void refuse_special(struct parser *parser, enum sql_keyword keyword) {
     } refused[] = {
         {KW_EXISTS, "EXISTS is"},
         {KW_ARRAY, "arrays are"},
-        {KW_ROW, "row expressions are"},
         {KW_GROUPING, "GROUPING is"},
         {KW_EXTRACT, "EXTRACT is"},
         {KW_OVERLAY, "OVERLAY is"},
@@ -348,17 +347,36 @@ static struct ast_expr *case_expr(struct parser *parser) {
     return node;
 }
 
+/* What follows the first value of (a, b) or ROW(a, b). */
+static struct ast_expr *row_rest(struct parser *parser, struct ast_expr *first, int position) {
+    struct ast_expr *row = parser_node(parser, AST_ROW, position);
+    parser_add_arg(parser, row, first);
+    while (parser_accept_self(parser, ','))
+        parser_add_arg(parser, row, parser_expr(parser));
+    return row;
+}
+
 static struct ast_expr *parenthesised(struct parser *parser) {
     int position = parser_position(parser);
     parser_advance(parser);
     refuse_if_select(parser, position);
     struct ast_expr *inner = parser_expr(parser);
-    if (parser_at_self(parser, ',')) parser_refuse(parser, position, "row expressions are");
+    if (parser_at_self(parser, ',')) inner = row_rest(parser, inner, position);
     parser_expect_self(parser, ')');
     if (parser_at_self(parser, '.')) {
         parser_refuse(parser, parser_position(parser), "selecting a field of a value is");
     }
     return inner;
+}
+
+static struct ast_expr *row_constructor(struct parser *parser) {
+    int position = parser_position(parser);
+    parser_advance(parser);
+    parser_expect_self(parser, '(');
+    if (parser_at_self(parser, ')')) parser_refuse(parser, position, "empty row expressions are");
+    struct ast_expr *row = row_rest(parser, parser_expr(parser), position);
+    parser_expect_self(parser, ')');
+    return row;
 }
 
 static struct ast_expr *keyword_expr(struct parser *parser, enum sql_keyword keyword) {
@@ -378,6 +396,7 @@ static struct ast_expr *keyword_expr(struct parser *parser, enum sql_keyword key
     }
     enum sql_keyword_class class = sql_keyword_class(keyword);
     bool call_follows = parser_peek(parser, 1)->self == '(';
+    if (keyword == KW_ROW && call_follows) return row_constructor(parser);
     if (class == SQL_KEYWORD_RESERVED || call_follows) {
         struct ast_expr *node = special_call(parser, keyword);
         if (node != NULL) return node;

@@ -234,6 +234,10 @@ void ast_print_expr(const struct ast_expr *expr, struct buf *out) {
     case AST_CALL:
         print_call(expr, out);
         break;
+    case AST_ROW:
+        buf_append_string(out, "ROW");
+        print_args(expr, ", ", out);
+        break;
     default:
         print_operator(expr, out);
         break;

@@ -285,6 +285,21 @@ TEST("3", 0, an_inserts_rows_have_all_visible_columns_in_order) {
     sql_fixture_deinit(&fixture);
 }
 
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+TEST("3", 0, rows_are_compared_value_by_value) {
+    static const struct expectation cases[] = {
+        {"select (x, y) < (1, 2), row(x) = row(y), (x, y) in ((1, 2), (3, 4)) from u",
+         "?column?:boolean, ?column?:boolean, ?column?:boolean"},
+        {"select * from u where (x, y) = (1, 2, 3)",
+         "42601@30 unequal number of entries in row expressions"},
+        {"select * from u where (x, z) = (1, 2)",
+         "42883@30 operator does not exist: text = integer"},
+        {"select (1, 2)", "0A000@8 row expressions are not supported here"},
+    };
+    EXPECT(cases);
+}
+
 /* ---- tables --------------------------------------------------------------------------------- */
 
 TEST("3", 0, tables_get_a_key) {

@@ -275,7 +275,6 @@ TEST("2", 2, what_postgresql_has_and_cairn_has_not_is_refused_by_name) {
         {"select sum(a) over () from t", "0A000@15 window functions are not supported"},
         {"select distinct on (a) a from t", "0A000@17 DISTINCT ON is not supported"},
         {"select array[1]", "0A000@8 arrays are not supported"},
-        {"select (1, 2)", "0A000@8 row expressions are not supported"},
         {"select * from t for update", "0A000@17 FOR UPDATE is not supported"},
         {"insert into t values (1) on conflict do nothing",
          "0A000@26 ON CONFLICT is not supported"},

@@ -67,6 +67,15 @@ TEST("4", 3, conditions_on_a_prefix_of_the_key_become_bounds) {
                         explain("select * from s where name = $1"));
 }
 
+TEST("4", 3, comparisons_of_rows_bound_the_key) {
+    assert_string_equal(
+        "Limit|Index Scan using u_pkey on u|Index Cond: (x >= 1)|Filter: ((x > 1) OR "
+        "((x = 1) AND (y > 2)))",
+        explain("select * from u where (x, y) > (1, 2) order by x, y limit 3"));
+    assert_string_equal("Index Scan using u_pkey on u|Index Cond: ((x = 1) AND (y = 2))",
+                        explain("select * from u where (x, y) = (1, 2)"));
+}
+
 TEST("4", 3, what_bounds_cannot_say_stays_a_filter) {
     assert_string_equal("Seq Scan on u|Filter: (y = 1)", explain("select * from u where y = 1"));
     assert_string_equal("Seq Scan on t|Filter: ((a = 1) OR (b = 'x'::text))",
