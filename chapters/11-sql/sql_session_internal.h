@@ -89,6 +89,7 @@ struct sql_session {
     char *settings
         [SQL_SETTINGS_MAX]; /* by index into the table of sql_settings.c; NULL: the default */
     struct sql_setting_value *custom;
+    struct sql_setting_undo *setting_undo; /* newest first */
 
     enum transaction_state state;
     struct txn *txn; /* open block, or the implicit transaction of a script or pipeline */
@@ -106,6 +107,12 @@ struct sql_session {
 };
 
 /* sql_settings.c */
+/* SET and RESET in a transaction: the value comes back when the transaction is rolled back, and, if it
+ * is set for the transaction only (SET LOCAL), at its end in any case. Before the change; unknown names
+ * are none. NULL: all of them. */
+void sql_settings_remember(struct sql_session *session, const char *name, bool local);
+/* The transaction has ended. */
+void sql_settings_end_transaction(struct sql_session *session, bool committed);
 void sql_settings_deinit(struct sql_session *session);
 void sql_settings_reset_all(struct sql_session *session);
 enum status sql_settings_reset(struct sql_session *session, const char *name,

@@ -177,7 +177,65 @@ void sql_settings_reset_all(struct sql_session *session) {
     }
 }
 
+/* ---- transactions --------------------------------------------------------------------------- */
+
+struct sql_setting_undo {
+    struct sql_setting_undo *next;
+    char *name;
+    char *value; /* NULL: the default */
+    bool local;
+};
+
+static void remember_one(struct sql_session *session, const char *name, const char *value,
+                         bool local) {
+    struct sql_setting_undo *undo = MEM_NEW(struct sql_setting_undo);
+    *undo = (struct sql_setting_undo){.next = session->setting_undo,
+                                      .name = mem_strdup(name),
+                                      .value = value == NULL ? NULL : mem_strdup(value),
+                                      .local = local};
+    session->setting_undo = undo;
+}
+
+void sql_settings_remember(struct sql_session *session, const char *name, bool local) {
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        if (name != NULL && strcasecmp(settings[i].name, name) != 0) continue;
+        if (name == NULL && session->settings[i] == NULL) continue; /* RESET ALL changes nothing */
+        remember_one(session, settings[i].name, session->settings[i], local);
+    }
+    if (name == NULL || find(name) >= 0 || strchr(name, '.') == NULL) return;
+    const struct sql_setting_value *custom = find_custom(session, name);
+    remember_one(session, name, custom == NULL ? "" : custom->value, local);
+}
+
+static void restore(struct sql_session *session, const struct sql_setting_undo *undo) {
+    int i = find(undo->name);
+    if (i < 0) {
+        set_custom(session, undo->name, undo->value);
+        return;
+    }
+    mem_free(session->settings[i]);
+    session->settings[i] = undo->value == NULL ? NULL : mem_strdup(undo->value);
+    report(session, i);
+}
+
+static void pop_undo(struct sql_session *session) {
+    struct sql_setting_undo *undo = session->setting_undo;
+    session->setting_undo = undo->next;
+    mem_free(undo->name);
+    mem_free(undo->value);
+    mem_free(undo);
+}
+
+void sql_settings_end_transaction(struct sql_session *session, bool committed) {
+    while (session->setting_undo != NULL) {
+        if (!committed || session->setting_undo->local) restore(session, session->setting_undo);
+        pop_undo(session);
+    }
+}
+
 void sql_settings_deinit(struct sql_session *session) {
+    while (session->setting_undo != NULL)
+        pop_undo(session);
     for (size_t i = 0; i < ARRAY_LEN(settings); i++)
         mem_free(session->settings[i]);
     while (session->custom != NULL) {

@@ -44,6 +44,7 @@ void sql_transaction_rollback(struct sql_session *session) {
 void sql_transaction_fail(struct sql_session *session) {
     if (session->state == TRANSACTION_OPEN) session->state = TRANSACTION_FAILED;
     sql_transaction_rollback(session);
+    sql_settings_end_transaction(session, false);
 }
 
 /* Only the transaction goes: portals stay, one of them is being executed. */
@@ -64,8 +65,9 @@ static void doubt_catalog(struct sql_session *session, enum status status) {
 enum status sql_transaction_commit(struct sql_session *session, const struct sql_table *table,
                                    struct sql_error *error) {
     struct error lower = {0};
+    enum status status = session->txn == NULL ? STATUS_OK : txn_commit(session->txn, &lower);
+    sql_settings_end_transaction(session, status == STATUS_OK);
     if (session->txn == NULL) return STATUS_OK;
-    enum status status = txn_commit(session->txn, &lower);
     if (status == STATUS_OK && session->catalog.changed) {
         sql_catalog_cache_invalidate(session->server->catalog);
         sql_sweep_wake(session->server);
@@ -138,6 +140,7 @@ static void rollback(struct sql_session *session, char *tag) {
     session->state = TRANSACTION_IDLE;
     set_tag(tag, "ROLLBACK");
     sql_transaction_rollback(session);
+    sql_settings_end_transaction(session, false);
 }
 
 /* Everything runs serializable, which is at least what was asked for. */

@@ -252,9 +252,7 @@ static enum status set_variable(struct sql_session *session, const struct ast_va
                    "SET LOCAL can only be used in transaction blocks");
         return STATUS_OK;
     }
-    if (variable->local) {
-        return sql_error_set(error, SQLSTATE_FEATURE_NOT_SUPPORTED, "SET LOCAL is not supported");
-    }
+    sql_settings_remember(session, variable->name, variable->local);
     if (variable->value == NULL) return sql_settings_reset(session, variable->name, error);
     return sql_session_set(session, variable->name, variable->value, error);
 }
@@ -262,9 +260,9 @@ static enum status set_variable(struct sql_session *session, const struct ast_va
 static enum status reset_variable(struct sql_session *session, const struct ast_variable *variable,
                                   char *tag, struct sql_error *error) {
     set_tag(tag, "RESET");
-    if (strcmp(variable->name, "all") != 0) {
-        return sql_settings_reset(session, variable->name, error);
-    }
+    bool all = strcmp(variable->name, "all") == 0;
+    sql_settings_remember(session, all ? NULL : variable->name, false);
+    if (!all) return sql_settings_reset(session, variable->name, error);
     sql_settings_reset_all(session);
     return STATUS_OK;
 }

@@ -489,6 +489,20 @@ SQL_TEST("6", 0, settings_are_set_shown_and_reset) {
     assert_fails("25001", client, "DISCARD ALL");
 }
 
+SQL_TEST("6", 1, settings_follow_their_transaction) {
+    run(client, "SET application_name = 'a'");
+    run(client, "BEGIN; SET application_name = 'b'; SET LOCAL statement_timeout = 5000");
+    assert_answer("application_name\nb\nSHOW\nstatement_timeout\n5000\nSHOW\n", client,
+                  "SHOW application_name; SHOW statement_timeout");
+    assert_answer("COMMIT\nstatement_timeout\n0\nSHOW\n", client, "COMMIT; SHOW statement_timeout");
+    run(client, "BEGIN; RESET ALL; SET application_name = 'c'; SET my.own = 'x'");
+    assert_answer("ROLLBACK\napplication_name\nb\nSHOW\n", client,
+                  "ROLLBACK; SHOW application_name");
+    assert_answer("my.own\n\nSHOW\n", client, "SHOW my.own");
+    assert_fails("22012", client, "SET application_name = 'd'; SELECT 1 / 0");
+    assert_answer("application_name\nb\nSHOW\n", client, "SHOW application_name");
+}
+
 SQL_TEST("6", 0, explain_shows_which_part_of_the_key_is_read) {
     run(client, "CREATE TABLE t (id int PRIMARY KEY, v int)");
     const char *plan = run(client, "EXPLAIN (COSTS OFF) SELECT v FROM t WHERE id = 5");
