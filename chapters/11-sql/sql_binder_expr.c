@@ -10,27 +10,44 @@
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
-/* Types that PostgreSQL has and we have not: a better answer than "does not exist". */
-static bool is_foreign_type(const char *name) {
-    static const char *const names[] = {
-        "float4",      "bpchar",   "char",      "date",   "time",      "timetz",      "timestamp",
-        "timestamptz", "interval", "bytea",     "json",   "jsonb",     "uuid",        "xml",
-        "money",       "bit",      "varbit",    "inet",   "cidr",      "oid",         "name",
-        "regclass",    "regtype",  "point",     "serial", "bigserial", "smallserial", "serial4",
-        "serial8",     "tsvector", "int4range",
+/* Types that PostgreSQL has and we have not: a better answer than "does not exist". By the catalog's
+ * name; as format_type prints it where that is another. NULL: not one of these. */
+static const char *foreign_type(const char *name) {
+    static const struct {
+        const char *name, *shown;
+    } types[] = {
+        {"float4", "real"},
+        {"bpchar", "character"},
+        {"timestamp", "timestamp without time zone"},
+        {"timestamptz", "timestamp with time zone"},
+        {"time", "time without time zone"},
+        {"timetz", "time with time zone"},
+        {"varbit", "bit varying"},
     };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(names[i], name) == 0) return true;
+    static const char *const others[] = {
+        "char",      "date",        "interval", "bytea",   "json",      "jsonb",     "uuid",
+        "xml",       "money",       "bit",      "inet",    "cidr",      "oid",       "name",
+        "regclass",  "regtype",     "point",    "serial",  "serial4",   "serial8",   "bigserial",
+        "tsvector",  "smallserial", "macaddr",  "regproc", "tsquery",   "int4range", "int8range",
+        "daterange", "numrange",    "tsrange",  "box",     "circle",    "line",      "lseg",
+        "path",      "polygon",     "jsonpath", "record",  "tstzrange", "pg_lsn",    "void",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (strcmp(types[i].name, name) == 0) return types[i].shown;
     }
-    return false;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (strcmp(others[i], name) == 0) return others[i];
+    }
+    return NULL;
 }
 
 enum status bind_type(struct binder *binder, const struct ast_type *type, struct sql_typed *out) {
     bool ours = type->schema == NULL || strcmp(type->schema, "pg_catalog") == 0;
     bool found = ours && sql_type_by_name(slice_of_string(type->name), &out->type);
-    if (ours && !found && is_foreign_type(type->name)) {
+    const char *foreign = ours && !found ? foreign_type(type->name) : NULL;
+    if (foreign != NULL) {
         return sql_error_set_at(binder->error, type->position, SQLSTATE_FEATURE_NOT_SUPPORTED,
-                                "type \"%s\" is not supported", type->name);
+                                "type %s is not supported", foreign);
     }
     if (!ours) {
         return sql_error_set_at(binder->error, type->position, "3F000",

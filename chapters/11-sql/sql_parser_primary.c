@@ -242,8 +242,6 @@ static struct ast_expr *special_call(struct parser *parser, enum sql_keyword key
     case KW_SESSION_USER:
     case KW_CURRENT_CATALOG:
         return bare_call(parser, sql_keyword_spelling(keyword));
-    case KW_CURRENT_TIMESTAMP:
-        return bare_call(parser, "now");
     default:
         return NULL;
     }
@@ -263,6 +261,7 @@ static void refuse_special(struct parser *parser, enum sql_keyword keyword) {
         {KW_NORMALIZE, "NORMALIZE is"},
         {KW_CURRENT_DATE, "CURRENT_DATE is"},
         {KW_CURRENT_TIME, "CURRENT_TIME is"},
+        {KW_CURRENT_TIMESTAMP, "CURRENT_TIMESTAMP is"},
         {KW_LOCALTIME, "LOCALTIME is"},
         {KW_LOCALTIMESTAMP, "LOCALTIMESTAMP is"},
         {KW_XMLCONCAT, "XML is"},

@@ -323,7 +323,8 @@ TEST("3", 0, tables_get_a_key) {
 TEST("3", 0, impossible_tables_are_refused) {
     static const struct expectation cases[] = {
         {"create table x (a nope)", "42704@19 type \"nope\" does not exist"},
-        {"create table x (a timestamp)", "0A000@19 type \"timestamp\" is not supported"},
+        {"create table x (a timestamp)",
+         "0A000@19 type timestamp without time zone is not supported"},
         {"create table x (a int, a text)", "42701@0 column \"a\" specified more than once"},
         {"create table x (a int primary key, b int primary key)",
          "42P16@42 multiple primary keys for table \"x\" are not allowed"},
