@@ -12,6 +12,18 @@
 
 /* ---- text out ------------------------------------------------------------------------------- */
 
+static void print_integer(int64_t value, struct buf *out) {
+    char text[24];
+    char *at = text + sizeof text;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) *--at = '-';
+    buf_append(out, at, (size_t)(text + sizeof text - at));
+}
+
 /* Does the text lie exactly between two doubles? Then it reads back only thanks to ties going to
  * even, which PostgreSQL does not count on. (Seen where long double is wider than double.) */
 static bool is_boundary(const char *text, double value) {
@@ -39,6 +51,10 @@ void sql_float8_print(double value, struct buf *out) {
     }
     if (isinf(value)) {
         buf_append_string(out, value > 0 ? "Infinity" : "-Infinity");
+        return;
+    }
+    if (fabs(value) < 1e15 && value == floor(value) && (value != 0 || !signbit(value))) {
+        print_integer((int64_t)value, out); /* the common case, and it costs a tenth */
         return;
     }
     char text[40];
@@ -70,18 +86,6 @@ void sql_float8_print(double value, struct buf *out) {
         if (i > 0 && i == exponent + 1) buf_append_byte(out, '.');
         buf_append_byte(out, (uint8_t)(i < (long)count ? digits[i] : '0'));
     }
-}
-
-static void print_integer(int64_t value, struct buf *out) {
-    char text[24];
-    char *at = text + sizeof text;
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        *--at = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    if (value < 0) *--at = '-';
-    buf_append(out, at, (size_t)(text + sizeof text - at));
 }
 
 void sql_datum_print(const struct sql_datum *datum, struct buf *out) {
