@@ -43,6 +43,16 @@ bool sql_expr_is_constant(const struct sql_expr *expr) {
     return true;
 }
 
+uint32_t sql_expr_cost(const struct sql_expr *expr) {
+    uint32_t cost = expr->kind == SQL_EXPR_CALL;
+    if (expr->kind == SQL_EXPR_CAST) cost = sql_expr_strip_relabel(expr) == expr;
+    if (expr->kind == SQL_EXPR_IN) cost = expr->arg_count - 1;
+    for (uint32_t i = 0; i < expr->arg_count; i++) {
+        cost += sql_expr_cost(expr->args[i]);
+    }
+    return cost;
+}
+
 /* ---- equality ------------------------------------------------------------------------------- */
 
 /* Not `=`: 1.0 and 1.00 are different constants, because they print differently. */

@@ -116,6 +116,8 @@ bool sql_expr_is_runtime_constant(const struct sql_expr *expr);
 /* What is below casts that leave value and order as they are (varchar to text, int4 to int8): the
  * planner looks through them for a key column. */
 const struct sql_expr *sql_expr_strip_relabel(const struct sql_expr *expr);
+/* Work for one row, in calls of functions: which of several conditions to try first. */
+uint32_t sql_expr_cost(const struct sql_expr *expr);
 /* The same tree: kinds, types, functions, constants, columns; positions do not count. */
 bool sql_expr_equal(const struct sql_expr *a, const struct sql_expr *b);
 struct sql_expr *sql_expr_copy(struct arena *arena, const struct sql_expr *expr);
