@@ -293,12 +293,20 @@ static enum status show_variable(struct sql_session *session,
     return give_texts(session, request, rows, error);
 }
 
+static bool ends_with_word(struct slice text, const char *word) {
+    size_t len = strlen(word);
+    return text.len > len && strncasecmp((const char *)text.data + text.len - len, word, len) == 0;
+}
+
 /* Of plans, sequences and temporary tables there is nothing to discard. The running statement is
  * not in the session's list, or a portal holds it. */
-static enum status discard(struct sql_session *session, bool all, char *tag,
-                           struct sql_error *error) {
-    set_tag(tag, all ? "DISCARD ALL" : "DISCARD");
-    if (!all) return STATUS_OK;
+static enum status discard(struct sql_session *session, const struct ast_statement *statement,
+                           char *tag, struct sql_error *error) {
+    set_tag(tag, statement->discard_all                         ? "DISCARD ALL"
+                 : ends_with_word(statement->text, "plans")     ? "DISCARD PLANS"
+                 : ends_with_word(statement->text, "sequences") ? "DISCARD SEQUENCES"
+                                                                : "DISCARD TEMP");
+    if (!statement->discard_all) return STATUS_OK;
     if (session->state != TRANSACTION_IDLE) {
         return sql_error_set(error, SQLSTATE_ACTIVE_TRANSACTION,
                              "DISCARD ALL cannot run inside a transaction block");
@@ -345,7 +353,7 @@ static enum status execute(struct sql_session *session, const struct sql_executi
     case AST_RESET:
         return reset_variable(session, statement->variable, tag, error);
     case AST_DISCARD:
-        return discard(session, statement->discard_all, tag, error);
+        return discard(session, statement, tag, error);
     case AST_SHOW:
         set_tag(tag, "SHOW");
         return show_variable(session, request, &rows, error);

@@ -485,6 +485,7 @@ SQL_TEST("6", 0, settings_are_set_shown_and_reset) {
                   client, "SET LOCAL application_name = 'x'");
     assert_non_null(strstr(run(client, "SHOW ALL"), "server_encoding|UTF8|"));
     assert_answer("DISCARD ALL\n", client, "DISCARD ALL");
+    assert_answer("DISCARD PLANS\nDISCARD TEMP\n", client, "discard plans; DISCARD TEMPORARY");
     run(client, "BEGIN");
     assert_fails("25001", client, "DISCARD ALL");
 }
