@@ -10,8 +10,8 @@
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
-/* Types that PostgreSQL has and we have not: a better answer than "does not exist". By the catalog's
- * name; as format_type prints it where that is another. NULL: not one of these. */
+/* Types that PostgreSQL has and we have not: a better answer than "does not exist". By the name in
+ * the catalog; as format_type prints it where that is another. NULL: not one of these. */
 static const char *foreign_type(const char *name) {
     static const struct {
         const char *name, *shown;
