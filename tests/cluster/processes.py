@@ -23,6 +23,7 @@ CAIRND = os.path.join(BUILD, "cairnd")
 CAIRN = os.path.join(BUILD, "cairn")
 # A sanitizer slows a node down: deadlines, which only end a test that hangs, are longer then.
 SLOW = 3.0 if os.path.basename(BUILD) in ("asan", "tsan", "cov") else 1.0
+ENGINE = [f"--engine={os.environ['CLUSTER_ENGINE']}"] if os.environ.get("CLUSTER_ENGINE") else []
 READY_S = 30.0 * SLOW
 
 
@@ -208,7 +209,7 @@ class Cluster:
     def __init__(self, nodes=3, flags=(), directory=None, logs=None):
         self.directory = directory or temporary_directory()
         self.logs = logs
-        self.flags = list(flags)
+        self.flags = list(flags) + ENGINE
         self.port = free_ports(nodes)
         self.nodes = []
         for k in range(1, nodes + 1):

@@ -223,6 +223,21 @@ def random_bytes_on_the_port_disturb_nobody(cluster):
 
 
 @harmless
+def too_many_clients_are_told_so_with_53300(cluster):
+    connections = []
+    try:
+        error = fails("53300", lambda: [connections.append(cluster[2].connect()) for _ in range(2000)])
+        say(f"{len(connections)} connections, then {error}")
+        assert len(connections) >= 100, "that is not many"
+        equal("1", connections[0].query("SELECT 1").value)
+        assert cluster[1].serves()
+    finally:
+        for connection in connections:
+            connection.close()
+    until("there is room again", cluster[2].serves)
+
+
+@harmless
 def unknown_messages_end_a_session_with_08P01(cluster):
     for bad in (pgwire.message(b"~", b"what"), b"Q\0\0\0\1", pgwire.message(b"B", b"\xff" * 10)):
         with cluster[1].connect() as connection:

@@ -3,6 +3,7 @@ and restarts that lose nothing."""
 import os
 import shutil
 import threading
+import time
 
 import pgwire
 import processes
@@ -199,6 +200,45 @@ def two_sessions_that_wait_for_each_other_end_with_one_deadlock():
         survivor = b if loser is a else a
         equal("COMMIT", survivor.query("COMMIT").tag)
         equal([("1", "1"), ("2", "1")], look.query("SELECT id, n FROM t ORDER BY id").rows)
+
+
+def waits_for_a_row(connection):
+    """A statement that waits for the row that another session has locked."""
+    waiter = Background(lambda: connection.query("UPDATE t SET n = n + 10 WHERE id = 1"))
+    time.sleep(0.2)  # it may not be waiting yet: then it will find the row free, and the test shows less
+    assert waiter.outcome is None, f"the row was not locked: {waiter.outcome}"
+    return waiter
+
+
+@test
+def locks_go_with_their_session_and_with_its_node():
+    with Cluster() as cluster:
+        leader = cluster.leader()
+        fellow, third = [node for node in cluster.nodes if node is not leader]
+        with leader.connect() as connection:
+            connection.query("CREATE TABLE t (id int4 PRIMARY KEY, n int4)")
+            connection.query("INSERT INTO t VALUES (1, 0)")
+        for how, end in (("the connection is cut", lambda holder: holder.close(politely=False)),
+                         ("the node is killed", lambda holder: fellow.kill())):
+            holder = fellow.connect()
+            holder.run("BEGIN; UPDATE t SET n = 1000 WHERE id = 1")
+            waiter = waits_for_a_row(third.connect())
+            start = time.monotonic()
+            end(holder)
+            equal("ok", waiter.end()[0], f"{how}: {waiter.outcome}")
+            say(f"{how}: its lock is gone after {time.monotonic() - start:.1f} s")
+        with third.connect() as connection:
+            equal("20", connection.query("SELECT n FROM t").value)
+
+
+@test
+def one_of_several_that_create_the_same_table_succeeds():
+    with Cluster() as cluster:
+        for number in range(5):
+            jobs = [Background(lambda c=node.connect(): c.query(f"CREATE TABLE t{number} (id int4 PRIMARY KEY)").tag)
+                    for node in cluster.nodes]
+            equal(["42P07", "42P07", "ok"], sorted(job.end()[0] for job in jobs))
+            cluster[1].connect().query(f"INSERT INTO t{number} VALUES (1)")
 
 
 def both_commit(cluster, table, read, write_a, write_b):

@@ -1,4 +1,4 @@
-"""Nodes die by SIGKILL while clients write through all of them; then all three at once.
+"""Nodes die by SIGKILL, or freeze, while clients write through all of them; then all three die at once.
 
 What is checked: every acknowledged row is there, none is there twice, transactions are whole, no read is stale,
 and every replica, once it leads, gives the same answer. What is measured: the time without a successful write after
@@ -10,6 +10,7 @@ happen) or *unknown* (the connection was lost, or 40003): then it may be there, 
 import bisect
 import os
 import random
+import signal
 import statistics
 import threading
 import time
@@ -172,9 +173,9 @@ class Counter(Client):
 class Reader(Client):
     """Reads what was acknowledged, or read by anyone, before its read began: it must see at least that."""
 
-    def __init__(self, books, node):
-        super().__init__(books, [node], 100 + node.number)
-        self.name = f"reader on node {node.number}"
+    def __init__(self, books, node, number):
+        super().__init__(books, [node], 100 * node.number + number)
+        self.name = f"reader {number} on node {node.number}"
 
     def step(self):
         with self.books.lock:
@@ -200,7 +201,7 @@ def longest_pause(acks, died, end):
 
 
 class Campaign:
-    def __init__(self, cluster):
+    def __init__(self, cluster, readers_per_node=1):
         self.cluster, self.books, self.random = cluster, Books(), random.Random()
         self.gaps, self.other_gaps, self.killed = [], [], []
         with cluster[1].connect() as setup:
@@ -210,7 +211,8 @@ class Campaign:
             setup.query("INSERT INTO counter VALUES (1, 0)")
         self.writers = [Writer(self.books, node, 10 * node.number + k)
                         for node in cluster.nodes for k in range(WRITERS_PER_NODE)]
-        self.clients = self.writers + [Reader(self.books, node) for node in cluster.nodes]
+        self.clients = self.writers + [Reader(self.books, node, k) for node in cluster.nodes
+                                       for k in range(readers_per_node)]
         self.clients.append(Counter(self.books, cluster.nodes))
 
     def start(self):
@@ -245,6 +247,21 @@ class Campaign:
         time.sleep(self.random.uniform(0, 0.5))
         victim.start().await_serving()
         self.await_progress([w for w in self.writers if w.node is victim])
+
+    def freeze_round(self, number):
+        """The leader stops in the middle of whatever it does, is replaced, and wakes up believing that it leads."""
+        leader = self.cluster.leader()
+        time.sleep(self.random.uniform(0, 0.3))
+        leader.process.send_signal(signal.SIGSTOP)
+        froze = time.monotonic()
+        try:
+            end = self.await_progress([w for w in self.writers if w.node is not leader])
+        finally:
+            leader.process.send_signal(signal.SIGCONT)
+        with self.books.lock:
+            gap = longest_pause(self.books.acks, froze, end)
+        say(f"round {number}: froze node {leader.number} (the leader), {gap * 1000:.0f} ms without a write")
+        self.await_progress(self.clients)
 
     def stop(self):
         self.books.stopping.set()
@@ -336,3 +353,15 @@ def nothing_acknowledged_is_lost_when_nodes_are_killed():
         campaign.check_rows()
         campaign.check_checksums()
         campaign.check_gaps()
+
+
+@test
+def a_leader_that_was_frozen_never_answers_with_what_is_old():
+    with Cluster() as cluster:
+        campaign = Campaign(cluster, readers_per_node=3)
+        campaign.start()
+        for number in range(1, ROUNDS // 2 + 1):
+            campaign.freeze_round(number)
+        campaign.stop()
+        assert not campaign.books.problems, "\n".join(campaign.books.problems[:10])
+        campaign.check_rows()
