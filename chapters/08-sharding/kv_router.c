@@ -217,7 +217,8 @@ static uint64_t choose_target(struct kv_router *router) {
     const struct kv_router_options *options = &router->options;
     uint64_t leader = 0;
     if (options->store != NULL && store_leads(options->store, &leader)) return options->node_id;
-    if (leader != 0 && leader != options->node_id) return leader;
+    /* May be this node, elected and not yet ready to serve: nobody else is worth asking. */
+    if (leader != 0) return leader;
     if (router->leader != 0 && router->leader != options->node_id) return router->leader;
     for (size_t i = 0; i < options->member_count; i++) {
         uint64_t member = router->members[router->next_member++ % options->member_count];
