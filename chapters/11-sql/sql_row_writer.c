@@ -207,9 +207,12 @@ static void print_key(const struct sql_table *table, struct slice key, struct bu
 
 enum status sql_duplicate_key_error(const struct sql_table *table, struct slice key,
                                     struct sql_error *error) {
-    if (table->key_name == NULL) {
+    uint64_t table_id;
+    uint32_t index_id;
+    bool of_table = row_key_read_prefix(key, &table_id, &index_id) && table_id == table->id;
+    if (table->key_name == NULL || !of_table) { /* an earlier statement's key can only be hidden */
         (void)sql_error_set(error, SQLSTATE_SERIALIZATION_FAILURE,
-                            "a row of table \"%s\" with the same hidden key exists", table->name);
+                            "a row with the same hidden key exists");
         return STATUS_CONFLICT;
     }
     struct buf names = BUF_INIT;
