@@ -95,8 +95,7 @@ static enum status aggregate_init(struct sql_node *node, struct sql_error *error
     return STATUS_OK;
 }
 
-/* ---- folding a batch
- * --------------------------------------------------------------------------- */
+/* ---- folding a batch ------------------------------------------------------------------------- */
 
 static void *add_group(struct sql_node *node, uint32_t number) {
     struct aggregate_state *state = node->state;
@@ -201,8 +200,7 @@ static enum status fold_all(struct sql_node *node, struct sql_error *error) {
     return STATUS_OK;
 }
 
-/* ---- giving out
- * -------------------------------------------------------------------------------- */
+/* ---- giving out ------------------------------------------------------------------------------ */
 
 static enum status give_group(struct sql_node *node, uint32_t row, uint32_t number,
                               struct sql_error *error) {
@@ -254,8 +252,7 @@ static void aggregate_rescan(struct sql_node *node) {
 const struct sql_node_ops sql_exec_aggregate = {aggregate_init, aggregate_next, aggregate_rescan,
                                                 NULL};
 
-/* ---- distinct
- * ---------------------------------------------------------------------------------- */
+/* ---- distinct -------------------------------------------------------------------------------- */
 
 struct distinct_state {
     enum sql_type *types;

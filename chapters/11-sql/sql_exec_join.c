@@ -56,8 +56,7 @@ static void join_rescan(struct sql_node *node) {
     state->match = SQL_ROW_NONE;
 }
 
-/* ---- the right side
- * ---------------------------------------------------------------------------- */
+/* ---- the right side -------------------------------------------------------------------------- */
 
 static bool has_null(const struct sql_column *const *columns, uint32_t count, uint32_t row) {
     for (uint32_t c = 0; c < count; c++) {
@@ -111,8 +110,7 @@ static enum status pull_left(struct sql_node *node, struct sql_error *error) {
     return STATUS_OK;
 }
 
-/* ---- hash join
- * --------------------------------------------------------------------------------- */
+/* ---- hash join ------------------------------------------------------------------------------- */
 
 /* The first or next right row with the keys of left row `row`. */
 static uint32_t find_match(const struct sql_node *node, uint32_t row, uint32_t after) {
@@ -207,8 +205,7 @@ static enum status hash_join_next(struct sql_node *node, struct sql_batch **out,
 
 const struct sql_node_ops sql_exec_hash_join = {join_init, hash_join_next, join_rescan, NULL};
 
-/* ---- nested loop
- * ------------------------------------------------------------------------------- */
+/* ---- nested loop ----------------------------------------------------------------------------- */
 
 /* One left row against one chunk of right rows: the left columns become constants, the right ones
  * are the chunk's own. Nothing is copied. */

@@ -194,8 +194,7 @@ TEST("3", 0, a_filter_takes_null_as_false) {
     arena_deinit(&arena);
 }
 
-/* ---- parameters
- * -------------------------------------------------------------------------------- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 TEST("3", 0, parameters_take_their_type_from_what_is_around_them) {
     static const struct {
@@ -242,8 +241,7 @@ TEST("3", 0, a_parameter_without_a_type_or_with_two_is_refused) {
     }
 }
 
-/* ---- folding
- * ----------------------------------------------------------------------------------- */
+/* ---- folding --------------------------------------------------------------------------------- */
 
 static enum sql_expr_kind folded_kind(struct arena *arena, const char *text) {
     return sql_expr_fold(arena, bind(arena, text, true))->kind;
