@@ -18,7 +18,8 @@ struct group_log {
     struct raft_entry *entries; /* entries[i] has index log_start_index + 1 + i */
     uint64_t *positions;
     size_t count, capacity;
-    uint64_t replay_gap; /* entries up to here were not seen: the log start must lie at or above */
+    /* Replay: entries before the first one seen are behind a log start that a later record must state. */
+    bool start_is_guessed;
 };
 
 struct log_store {
@@ -164,14 +165,18 @@ static enum status replay_group(struct log_store *store, struct slice payload) {
         log->state.log_start_term = wire->log_start_term;
     }
     struct group_state *state = &log->state;
-    /* A snapshot's record makes the log empty even if older entries reach beyond it: they may
-     * differ. */
-    if (wire->snapshot_index > state->snapshot_index &&
-        wire->snapshot_index == wire->log_start_index) {
-        truncate_entries(log, state->log_start_index + 1);
-    }
-    if (wire->log_start_index > state->log_start_index) {
+    /* A snapshot's record makes the log empty even if older entries reach beyond it: they may differ. */
+    bool snapshot = wire->snapshot_index > state->snapshot_index &&
+                    wire->snapshot_index == wire->log_start_index;
+    bool confirmed = log->start_is_guessed && wire->log_start_index == state->log_start_index;
+    if (snapshot) log->count = 0;
+    if (snapshot || confirmed) {
+        state->log_start_index = wire->log_start_index;
+        state->log_start_term = wire->log_start_term;
+        log->start_is_guessed = false;
+    } else if (wire->log_start_index > state->log_start_index) {
         move_log_start(log, wire->log_start_index, wire->log_start_term);
+        log->start_is_guessed = false;
     }
     state->hard_state = (struct raft_hard_state){.term = wire->term, .vote = wire->vote};
     state->voter_count = wire->n_voters;
@@ -193,14 +198,16 @@ static enum status replay_hard_state(struct log_store *store, struct slice paylo
     return log == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
 
-/* The first segment kept may begin after entries that its preamble still counts: they are behind a
- * log start that a later record states. replay_gap remembers to check that. */
+/* The first segment kept may begin after entries that its preamble still counts: they are behind a log start
+ * that a later record states. What is seen first may also be entries that were replaced from further below:
+ * each entry replaces all from its index on, so a lower one moves the guess down. */
 static void replay_entry_at(struct group_log *log, const LogEntry *wire, uint64_t position) {
     struct raft_entry entry = {
         .term = wire->term, .size_bytes = (uint32_t)wire->payload.len, .type = (uint8_t)wire->type};
-    if (wire->index <= log->state.log_start_index) return;
-    if (wire->index > last_index(log) + 1) {
-        log->replay_gap = wire->index - 1;
+    bool below = wire->index <= log->state.log_start_index;
+    if (below && !log->start_is_guessed) return;
+    if (below || wire->index > last_index(log) + 1) {
+        log->start_is_guessed = true;
         log->count = 0;
         log->state.log_start_index = wire->index - 1;
         log->state.log_start_term = 0;
@@ -247,11 +254,10 @@ static enum status replay(void *arg, uint64_t position, uint8_t type, struct sli
 static enum status check_replayed(const struct log_store *store, struct error *error) {
     for (size_t i = 0; i < store->group_count; i++) {
         const struct group_log *log = store->groups[i];
-        if (log->replay_gap != 0 && log->state.log_start_term == 0) {
-            return error_set(error, STATUS_CORRUPT,
-                             "group %" PRIu64 ": log entries before %" PRIu64 " are missing",
-                             log->state.group, log->replay_gap + 1);
-        }
+        if (!log->start_is_guessed) continue;
+        return error_set(error, STATUS_CORRUPT,
+                         "group %" PRIu64 ": log entries before %" PRIu64 " are missing",
+                         log->state.group, log->state.log_start_index + 1);
     }
     return STATUS_OK;
 }

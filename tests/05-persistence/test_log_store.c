@@ -214,6 +214,75 @@ TEST("3", 1, what_compaction_keeps_is_there_after_a_restart) {
     teardown(&f);
 }
 
+/* Three entries fill a segment. */
+static void append_large(struct fixture *f, uint64_t first, uint64_t last, uint64_t term) {
+    char payload[5001];
+    for (uint64_t i = first; i <= last; i++) {
+        snprintf(payload, sizeof payload, "%05000d", (int)(i * 100 + term));
+        append(f, 1, i, term, payload);
+        assert_ok(log_store_sync_blocking(f->store, &f->error), &f->error);
+    }
+}
+
+static void assert_large(struct fixture *f, uint64_t index, uint64_t term) {
+    char payload[5001];
+    snprintf(payload, sizeof payload, "%05000d", (int)(index * 100 + term));
+    assert_entry(f, 1, index, term, payload);
+}
+
+TEST("3", 3, a_log_start_may_lie_anywhere_in_a_segment) {
+    for (uint64_t start = 20; start < 26; start++) {
+        struct fixture f;
+        setup(&f);
+        create_group(&f, 1);
+        append_large(&f, 1, 40, 1);
+        log_store_compact(f.store, 1, start, 1);
+        run_for_a_moment(&f);
+        reopen(&f);
+        assert_int_equal(start, log_store_group(f.store, 1)->log_start_index);
+        assert_int_equal(1, log_store_group(f.store, 1)->log_start_term);
+        assert_large(&f, start + 1, 1);
+        assert_large(&f, 40, 1);
+        teardown(&f);
+    }
+}
+
+TEST("3", 2, replaced_entries_at_the_head_of_the_first_segment_kept_do_no_harm) {
+    for (uint64_t last = 30; last < 33; last++) {
+        struct fixture f;
+        setup(&f);
+        create_group(&f, 1);
+        append_large(&f, 1, last, 1);
+        append_large(&f, 21, 40, 2); /* another leader's, from further below */
+        log_store_compact(f.store, 1, 20, 1);
+        run_for_a_moment(&f);
+        reopen(&f);
+        assert_int_equal(20, log_store_group(f.store, 1)->log_start_index);
+        for (uint64_t i = 21; i <= 40; i++)
+            assert_large(&f, i, 2);
+        teardown(&f);
+    }
+}
+
+TEST("4", 2, a_snapshot_below_replaced_entries_is_the_log_start_after_a_restart) {
+    for (uint64_t last = 30; last < 33; last++) {
+        struct fixture f;
+        setup(&f);
+        create_group(&f, 1);
+        append_large(&f, 1, last, 1);
+        log_store_install_snapshot(f.store, 1, 25, 2);
+        append_large(&f, 26, 28, 2);
+        log_store_compact(f.store, 1, 25, 2);
+        run_for_a_moment(&f);
+        reopen(&f);
+        assert_int_equal(25, log_store_group(f.store, 1)->log_start_index);
+        assert_int_equal(2, log_store_group(f.store, 1)->log_start_term);
+        for (uint64_t i = 26; i <= 28; i++)
+            assert_large(&f, i, 2);
+        teardown(&f);
+    }
+}
+
 TEST("4", 0, an_installed_snapshot_empties_the_log_and_is_remembered) {
     struct fixture f;
     setup(&f);
