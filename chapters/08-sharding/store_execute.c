@@ -246,8 +246,13 @@ void operations_abandon(struct store *store) {
 void operations_free_all(struct store *store) {
     lock_table_clear(store->locks);
     while (store->first != NULL) {
-        bool proposed = store->first->state == OPERATION_PROPOSED;
-        answer_plain(store->first, proposed ? STATUS_UNKNOWN_OUTCOME : STATUS_CANCELLED);
+        struct operation *operation = store->first;
+        bool proposed = operation->state == OPERATION_PROPOSED;
+        /* Of work on the lane that will never report, as in a simulated crash. */
+        if (operation->snapshot != NULL)
+            engine_snapshot_release(store->engine, operation->snapshot);
+        operation->snapshot = NULL;
+        answer_plain(operation, proposed ? STATUS_UNKNOWN_OUTCOME : STATUS_CANCELLED);
     }
     while (store->pool != NULL) {
         struct operation *operation = store->pool;
