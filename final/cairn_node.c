@@ -174,7 +174,8 @@ static enum status open_replica(struct cairn_node *node, const struct node_state
                                       .transport_arg = node->peers,
                                       .heartbeat_interval_ns = node->options.heartbeat_interval_ns,
                                       .election_timeout_ns = node->options.election_timeout_ns,
-                                      .flush_log_bytes = node->options.flush_log_bytes};
+                                      .flush_log_bytes = node->options.flush_log_bytes,
+                                      .keep_log_bytes = node->options.keep_log_bytes};
     create_group(node, state);
     node->replicas = replica_set_new(&set);
     struct replica_options replica = {.group = CAIRN_GROUP,
@@ -253,7 +254,10 @@ static void on_ready(void *arg, const struct node_state *state) {
 
 static enum status open_files(struct cairn_node *node, struct error *error) {
     const struct cairn_node_options *options = &node->options;
-    struct engine_options engine = {.dir = node->engine_dir, .own_log = false};
+    struct engine_options engine = {.dir = node->engine_dir,
+                                    .own_log = false,
+                                    .would_block_percent = options->engine_would_block_percent,
+                                    .busy_percent = options->engine_busy_percent};
     TRY(env_dir_create(node->env, options->data_dir, error));
     TRY(env_dir_lock(node->env, options->data_dir, &node->lock, error));
     TRY(log_store_open(node->env, node->log_dir, options->log_segment_bytes, node->metrics,
@@ -358,7 +362,7 @@ void cairn_node_stop(struct cairn_node *node) {
     if (node->router != NULL) kv_router_free(node->router);
     if (node->rpc_server != NULL) rpc_server_free(node->rpc_server);
     if (node->collector != NULL) txn_collector_free(node->collector);
-    peers_free(node->peers); /* ends the calls that carry snapshots: the replicas hear of it */
+    peers_free(node->peers); /* ends the calls of snapshots on their way, which the set waits for */
     replica_set_free(node->replicas);
     store_free(node->store);
     recent_writes_free(node->recent);
@@ -384,6 +388,10 @@ struct replica *cairn_node_replica(struct cairn_node *node) {
 
 struct store *cairn_node_store(struct cairn_node *node) {
     return node->store;
+}
+
+struct engine *cairn_node_engine(struct cairn_node *node) {
+    return node->engine;
 }
 
 uint16_t cairn_node_port(const struct cairn_node *node) { return port_number(node->port); }

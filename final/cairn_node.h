@@ -30,6 +30,9 @@ struct cairn_node_options {
     size_t join_count;
     uint64_t election_timeout_ns, heartbeat_interval_ns; /* 0: Raft's */
     uint64_t log_segment_bytes, flush_log_bytes;         /* 0: the defaults */
+    uint64_t keep_log_bytes;                             /* replica.h; 0: the default */
+    /* engine.h: how often the in-memory engine plays a slow disk in simulation. */
+    unsigned engine_would_block_percent, engine_busy_percent;
 };
 
 /* Opens and recovers everything, listens, and goes on by itself from there: clients are served when
@@ -48,6 +51,7 @@ void cairn_node_stop(struct cairn_node *node);
 /* For operators and for the checks of a simulation. replica: NULL until the cluster is formed. */
 struct replica *cairn_node_replica(struct cairn_node *node);
 struct store *cairn_node_store(struct cairn_node *node);
+struct engine *cairn_node_engine(struct cairn_node *node);
 uint16_t cairn_node_port(const struct cairn_node *node);
 
 #endif

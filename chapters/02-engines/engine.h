@@ -39,6 +39,7 @@ struct engine_options {
     /* mem: this percentage of ENGINE_NO_WAIT reads says WOULD_BLOCK, so that simulation walks the
      * paths that a slow disk would; 0: none. */
     unsigned would_block_percent;
+    unsigned busy_percent; /* mem: likewise, this percentage of writes says BUSY */
 };
 
 enum engine_flags { ENGINE_NO_WAIT = 1 }; /* rather WOULD_BLOCK than wait for the disk */

@@ -163,6 +163,8 @@ static enum status mem_write(struct engine *base, const struct write_batch *batc
                              struct error *error) {
     struct engine_mem *engine = mem_of(base);
     struct slice encoded = write_batch_encoded(batch);
+    if (engine->busy_percent > 0 && prng_below(&engine->prng, 100) < engine->busy_percent)
+        return error_set(error, STATUS_BUSY, "the in-memory engine plays busy");
     if (memtable_bytes(engine->table) + encoded.len > engine->memory_limit_bytes)
         return error_set(error, STATUS_BUSY, "the in-memory engine is at its limit of %zu bytes",
                          engine->memory_limit_bytes);
@@ -273,6 +275,7 @@ static enum status mem_open(struct env *env, const struct engine_options *option
     engine->env = env;
     engine->path = mem_flushed_path(options->dir);
     engine->would_block_percent = options->would_block_percent;
+    engine->busy_percent = options->busy_percent;
     engine->memory_limit_bytes =
         options->memory_limit_bytes > 0 ? options->memory_limit_bytes : MEMORY_LIMIT_DEFAULT;
     env_random(env, "engine_mem", &engine->prng);

@@ -53,7 +53,7 @@ struct engine_mem {
     struct dir_lock *lock;
     struct wal *wal; /* NULL: no log of its own */
     size_t memory_limit_bytes;
-    unsigned would_block_percent;
+    unsigned would_block_percent, busy_percent;
     struct prng prng;
 
     struct memtable *table;
