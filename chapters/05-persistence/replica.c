@@ -172,6 +172,11 @@ void replica_set_receive(struct replica_set *set, struct slice bytes) {
          * again. */
         if (log_store_writable(set->options.log) != STATUS_OK) misdirected = true;
     }
+    if (!misdirected && wire.message.type == RAFT_MESSAGE_SNAPSHOT &&
+        wire.message.log_index > raft_status(replica->raft).commit) {
+        /* Once the log names a snapshot there is no way back: it must be here. */
+        misdirected = !replica_snapshot_is_staged(replica, wire.message.log_index);
+    }
     if (misdirected) {
         counter_add(set->messages_dropped, 1);
         return;
@@ -385,7 +390,8 @@ enum status replica_open(struct replica_set *set, const struct replica_options *
         replica_free(replica);
         return status;
     }
-    replica->commit = replica->applied;
+    replica->commit = replica->collected = replica->applied;
+    replica->collected_term = replica->applied_term;
     replica->next = set->replicas;
     set->replicas = replica;
     replica_touch(replica);

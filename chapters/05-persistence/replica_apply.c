@@ -42,7 +42,7 @@ static void put_applied(struct replica *replica, struct write_batch *batch) {
     struct buf key = BUF_INIT;
     struct buf value = BUF_INIT;
     replica_applied_key(replica->group, &key);
-    replica_applied_value(replica->applied, replica->applied_term, &value);
+    replica_applied_value(replica->collected, replica->collected_term, &value);
     write_batch_put(batch, buf_slice(&key), buf_slice(&value));
     buf_deinit(&key);
     buf_deinit(&value);
@@ -52,7 +52,7 @@ static void put_applied(struct replica *replica, struct write_batch *batch) {
  * --------------------------------------------------------------------------------- */
 
 static uint64_t may_apply_to(const struct replica *replica) {
-    if (replica->installer.file != NULL) return replica->applied;
+    if (replica->installing) return replica->collected;
     uint64_t persisted = raft_status(replica->raft).persisted;
     return replica->commit < persisted ? replica->commit : persisted;
 }
@@ -76,25 +76,25 @@ static void apply_entry(struct replica *replica, uint64_t index, struct buf *scr
                       replica->group, index, error.message);
         }
     }
-    replica->applied = index;
-    replica->applied_term = entry.term;
+    replica->collected = index;
+    replica->collected_term = entry.term;
     counter_add(set->applied_entries, 1);
 }
 
 /* Puts what is due into the turn's batch; true if there was anything. */
 static bool collect(struct replica *replica) {
     uint64_t until = may_apply_to(replica);
-    if (until <= replica->applied) return false;
+    if (until <= replica->collected) return false;
     struct buf scratch = BUF_INIT;
     size_t limit = replica->set->batch->bytes.len + APPLY_BYTES_PER_TURN;
-    for (int n = 0; replica->applied < until; n++) {
+    for (int n = 0; replica->collected < until; n++) {
         if (n == APPLY_ENTRIES_PER_TURN || replica->set->batch->bytes.len > limit) {
             /* The rest in the next turn, so that one long catch-up does not hold up the others. */
             env_timer_start(replica->set->env, &replica->set->retry_timer,
                             env_now_ns(replica->set->env));
             break;
         }
-        apply_entry(replica, replica->applied + 1, &scratch);
+        apply_entry(replica, replica->collected + 1, &scratch);
     }
     buf_deinit(&scratch);
     put_applied(replica, replica->set->batch);
@@ -130,6 +130,8 @@ void replica_release_barriers(struct replica *replica) {
 }
 
 static void applied(struct replica *replica) {
+    replica->applied = replica->collected;
+    replica->applied_term = replica->collected_term;
     struct raft_event event = {.type = RAFT_EVENT_APPLIED, .index = replica->applied};
     if (replica_step(replica, &event, NULL) != STATUS_OK) assert(false);
     replica->machine->applied(replica->machine_arg, replica->applied);
@@ -200,7 +202,7 @@ static void compact(struct replica *replica) {
     }
     buf_deinit(&key);
     buf_deinit(&value);
-    if (!known || replica->installer.file != NULL) return;
+    if (!known || replica->installing) return;
     replica_snapshot_forget(replica, index);
     index = keep_for_followers(replica, index);
     if (index <= raft_status(replica->raft).first_index - 1) return;

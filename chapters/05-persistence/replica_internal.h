@@ -64,7 +64,8 @@ struct replica {
     struct replica *next_touched;
     struct payload_cache cache;
 
-    uint64_t applied, applied_term;
+    uint64_t applied, applied_term;     /* what the engine holds */
+    uint64_t collected, collected_term; /* and the turn's batch, which may wait for the engine */
     uint64_t commit;
     bool leads; /* announced to the state machine */
     uint64_t leads_term;
@@ -78,6 +79,8 @@ struct replica {
     struct snapshot_sender *senders;
     struct snapshot_receiver receiver;
     struct snapshot_installer installer;
+    /* The log says that a snapshot is the state, and the engine does not hold it yet. */
+    bool installing;
 };
 
 /* An answer that must not be given inside the call that asked. */
@@ -145,6 +148,8 @@ void replica_snapshot_send(struct replica *replica, uint64_t to);
 void replica_snapshot_abandon_sends(struct replica *replica);
 enum status replica_snapshot_chunk(struct replica *replica, struct slice chunk,
                                    uint64_t *next_sequence, struct error *error) MUST_CHECK;
+/* Whether a snapshot up to `index` waits in its file. */
+bool replica_snapshot_is_staged(const struct replica *replica, uint64_t index);
 void replica_snapshot_install_start(struct replica *replica, uint64_t index, uint64_t term);
 void replica_snapshot_install_step(void *set);
 /* At open: blocks until the staged snapshot is in the engine. */

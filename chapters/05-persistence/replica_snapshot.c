@@ -16,7 +16,12 @@
 #include "raft_message.pb-c.h"
 #include "replica_internal.h"
 
-enum { CHUNK_BYTES = 512 * 1024, RECORD_HEADER_BYTES = 12, RECORD_MAX_BYTES = 128 * 1024 * 1024 };
+enum {
+    CHUNK_BYTES = 512 * 1024,
+    RECORD_HEADER_BYTES = 12,
+    RECORD_MAX_BYTES = 128 * 1024 * 1024,
+    REINSTALL_TRIES = 100000 /* while the engine is busy with what it was given before */
+};
 
 static void staged_path(const struct replica *replica, uint64_t index, const char *suffix,
                         char *out, size_t size) {
@@ -147,6 +152,14 @@ static void receiver_reset(struct replica *replica) {
     receiver->file = NULL;
 }
 
+/* What cannot be completed gives its space back. */
+static void receiver_abandon(struct replica *replica) {
+    struct error error;
+    receiver_reset(replica);
+    if (env_file_remove(replica->set->env, replica->receiver.path, &error) != STATUS_OK)
+        log_warn(env_log(replica->set->env), "replica", "%s", error.message);
+}
+
 static enum status receiver_start(struct replica *replica, const SnapshotChunk *chunk,
                                   struct error *error) {
     struct snapshot_receiver *receiver = &replica->receiver;
@@ -210,7 +223,7 @@ static enum status receive(struct replica *replica, const SnapshotChunk *chunk,
         return error_set(error, STATUS_INVALID, "snapshot from a stale leader (term %" PRIu64 ")",
                          chunk->term);
     }
-    if (replica->installer.file != NULL) {
+    if (replica->installing) {
         return error_set(error, STATUS_BUSY, "another snapshot is being installed");
     }
     if (chunk->sequence == 0) TRY(receiver_start(replica, chunk, error));
@@ -222,9 +235,16 @@ static enum status receive(struct replica *replica, const SnapshotChunk *chunk,
                          chunk->sequence);
     struct slice pairs = slice_of(chunk->pairs.data, chunk->pairs.len);
     TRY(write_batch_validate(pairs, NULL, error));
-    if (pairs.len > 0) TRY(write_record(receiver, pairs, error));
+    enum status status = pairs.len > 0 ? write_record(receiver, pairs, error) : STATUS_OK;
+    if (status != STATUS_OK) {
+        receiver_abandon(replica);
+        return status;
+    }
     receiver->next_sequence++;
-    return chunk->last ? receiver_finish(replica, error) : STATUS_OK;
+    if (!chunk->last) return STATUS_OK;
+    status = receiver_finish(replica, error);
+    if (receiver->file != NULL) receiver_abandon(replica);
+    return status;
 }
 
 enum status replica_set_receive_chunk(struct replica_set *set, struct slice bytes,
@@ -267,11 +287,18 @@ static enum status read_record(struct snapshot_installer *installer, struct buf 
     return STATUS_OK;
 }
 
+bool replica_snapshot_is_staged(const struct replica *replica, uint64_t index) {
+    char path[512];
+    staged_path(replica, index, "snapshot", path, sizeof path);
+    return env_file_exists(replica->set->env, path);
+}
+
 static enum status installer_open(struct replica *replica, uint64_t index, uint64_t term,
                                   struct error *error) {
     char path[512];
     staged_path(replica, index, "snapshot", path, sizeof path);
     replica->installer = (struct snapshot_installer){.index = index, .term = term};
+    replica->installing = true;
     return env_file_open(replica->set->env, path, FILE_READ, &replica->installer.file, error);
 }
 
@@ -319,8 +346,9 @@ static enum status install_record(struct replica *replica, bool *done, struct er
 static void installer_close(struct replica *replica) {
     file_close(replica->installer.file);
     replica->installer.file = NULL;
-    replica->applied = replica->installer.index;
-    replica->applied_term = replica->installer.term;
+    replica->installing = false;
+    replica->applied = replica->collected = replica->installer.index;
+    replica->applied_term = replica->collected_term = replica->installer.term;
     counter_add(replica->set->snapshots_installed, 1);
 }
 
@@ -347,14 +375,17 @@ static void installed(struct replica *replica) {
              replica->applied);
 }
 
+/* A batch that the engine has refused goes in first: it may hold older entries of the same group. */
 void replica_snapshot_install_step(void *arg) {
     struct replica_set *set = arg;
-    bool again = false;
+    bool again = false, busy = set->batch_pending;
     for (struct replica *replica = set->replicas; replica != NULL; replica = replica->next) {
         if (replica->installer.file == NULL) continue;
         struct error error;
         bool done = false;
-        enum status status = install_record(replica, &done, &error);
+        enum status status = STATUS_BUSY;
+        if (!set->batch_pending) status = install_record(replica, &done, &error);
+        busy = busy || status == STATUS_BUSY;
         if (status != STATUS_OK && status != STATUS_BUSY) {
             env_fatal(set->env, "group %" PRIu64 ": %s", replica->group, error.message);
             return;
@@ -362,16 +393,18 @@ void replica_snapshot_install_step(void *arg) {
         if (done) installed(replica);
         again = again || !done;
     }
-    if (again) env_timer_start(set->env, &set->install_timer, env_now_ns(set->env));
+    uint64_t pause_ns = busy ? 10 * NS_PER_MS : 0;
+    if (again) env_timer_start(set->env, &set->install_timer, env_now_ns(set->env) + pause_ns);
 }
 
 enum status replica_snapshot_reinstall(struct replica *replica, uint64_t index, uint64_t term,
                                        struct error *error) {
     TRY(installer_open(replica, index, term, error));
     bool done = false;
-    while (!done) {
+    for (int tries = 0; !done; tries++) {
         enum status status = install_record(replica, &done, error);
-        if (status != STATUS_OK) return status;
+        bool again = status == STATUS_BUSY && tries < REINSTALL_TRIES;
+        if (status != STATUS_OK && !again) return status;
     }
     installer_close(replica);
     return STATUS_OK;
@@ -394,6 +427,8 @@ static void forget_entry(void *arg, const char *name) {
     char path[512];
     struct error error;
     snprintf(path, sizeof path, "%s/%s", forget->replica->set->options.snapshot_dir, name);
+    const struct snapshot_receiver *receiver = &forget->replica->receiver;
+    if (receiver->file != NULL && strcmp(receiver->path, path) == 0) return;
     if (env_file_remove(forget->replica->set->env, path, &error) != STATUS_OK) {
         log_warn(env_log(forget->replica->set->env), "replica", "%s", error.message);
     }
@@ -401,7 +436,6 @@ static void forget_entry(void *arg, const char *name) {
 
 /* Staged files that the engine's own files have caught up with. */
 void replica_snapshot_forget(struct replica *replica, uint64_t up_to_index) {
-    if (replica->receiver.file != NULL) return;
     struct forget forget = {.replica = replica, .up_to = up_to_index};
     const char *dir = replica->set->options.snapshot_dir;
     struct error error;

@@ -228,6 +228,7 @@ static void take_update(struct replica *replica) {
         position = log_store_install_snapshot(set->options.log, replica->group,
                                               update.install.index, update.install.term);
         payload_cache_clear(&replica->cache);
+        replica->installing = true; /* nothing is applied or compacted until that is done */
     }
     if (update.role_changed) log_role(replica);
     send_messages(replica, &update, false);
