@@ -362,7 +362,7 @@ void cairn_node_stop(struct cairn_node *node) {
     if (node->router != NULL) kv_router_free(node->router);
     if (node->rpc_server != NULL) rpc_server_free(node->rpc_server);
     if (node->collector != NULL) txn_collector_free(node->collector);
-    peers_free(node->peers); /* ends the calls of snapshots on their way, which the set waits for */
+    peers_free(node->peers); /* ends the calls that carry snapshots: the replicas hear of it */
     replica_set_free(node->replicas);
     store_free(node->store);
     recent_writes_free(node->recent);

@@ -18,7 +18,8 @@ struct group_log {
     struct raft_entry *entries; /* entries[i] has index log_start_index + 1 + i */
     uint64_t *positions;
     size_t count, capacity;
-    /* Replay: entries before the first one seen are behind a log start that a later record must state. */
+    /* Replay: what lies before the first entry seen is behind a log start that a later record must
+     * state. */
     bool start_is_guessed;
 };
 
@@ -34,8 +35,7 @@ struct log_store {
     uint64_t truncate_to, truncate_after; /* drop below the first once the second is synced */
 };
 
-/* ---- groups in memory
- * ------------------------------------------------------------------------- */
+/* ---- groups in memory ------------------------------------------------------------------------ */
 
 static struct group_log *find_group(const struct log_store *store, uint64_t group) {
     for (size_t i = 0; i < store->group_count; i++) {
@@ -90,8 +90,7 @@ static void move_log_start(struct group_log *log, uint64_t index, uint64_t term)
     log->state.log_start_term = term;
 }
 
-/* ---- records
- * ---------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static uint64_t append_encoded(struct log_store *store, enum log_record type) {
     struct error error;
@@ -144,8 +143,7 @@ static void write_preamble(void *arg, struct wal *wal) {
     store->scratch = scratch;
 }
 
-/* ---- replay
- * ----------------------------------------------------------------------------------- */
+/* ---- replay ---------------------------------------------------------------------------------- */
 
 static enum status replay_node(struct log_store *store, struct slice payload) {
     return node_state_decode(payload, &store->node) == STATUS_OK ? STATUS_OK : STATUS_CORRUPT;
@@ -165,7 +163,8 @@ static enum status replay_group(struct log_store *store, struct slice payload) {
         log->state.log_start_term = wire->log_start_term;
     }
     struct group_state *state = &log->state;
-    /* A snapshot's record makes the log empty even if older entries reach beyond it: they may differ. */
+    /* A snapshot's record makes the log empty even if older entries reach beyond it: they may
+     * differ. */
     bool snapshot = wire->snapshot_index > state->snapshot_index &&
                     wire->snapshot_index == wire->log_start_index;
     bool confirmed = log->start_is_guessed && wire->log_start_index == state->log_start_index;
@@ -198,9 +197,9 @@ static enum status replay_hard_state(struct log_store *store, struct slice paylo
     return log == NULL ? STATUS_CORRUPT : STATUS_OK;
 }
 
-/* The first segment kept may begin after entries that its preamble still counts: they are behind a log start
- * that a later record states. What is seen first may also be entries that were replaced from further below:
- * each entry replaces all from its index on, so a lower one moves the guess down. */
+/* The first segment kept may begin after entries that its preamble still counts: they are behind a
+ * log start that a later record states. What is seen first may also be entries that were replaced
+ * from further below: each entry replaces all from its index on, so a lower one moves the guess. */
 static void replay_entry_at(struct group_log *log, const LogEntry *wire, uint64_t position) {
     struct raft_entry entry = {
         .term = wire->term, .size_bytes = (uint32_t)wire->payload.len, .type = (uint8_t)wire->type};
@@ -262,8 +261,7 @@ static enum status check_replayed(const struct log_store *store, struct error *e
     return STATUS_OK;
 }
 
-/* ---- opening
- * ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* Removing a segment must wait until the log start that allows it is durable. */
 static void on_synced(void *arg, uint64_t synced) {
@@ -306,8 +304,7 @@ void log_store_close(struct log_store *store) {
     mem_free(store);
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 const struct node_state *log_store_node(const struct log_store *store) { return &store->node; }
 
@@ -350,8 +347,7 @@ enum status log_store_read(struct log_store *store, uint64_t group, uint64_t ind
     return STATUS_OK;
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 uint64_t log_store_set_node(struct log_store *store, const struct node_state *node) {
     store->node = *node;
@@ -423,8 +419,7 @@ void log_store_compact(struct log_store *store, uint64_t group, uint64_t index, 
     store->truncate_after = position;
 }
 
-/* ---- durability
- * ------------------------------------------------------------------------------- */
+/* ---- durability ------------------------------------------------------------------------------ */
 
 enum status log_store_sync_blocking(struct log_store *store, struct error *error) {
     return wal_sync_blocking(store->wal, error);

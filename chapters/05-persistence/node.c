@@ -166,7 +166,7 @@ static enum status open_network(struct node *node, struct error *error) {
 
 static void close_node(struct node *node) {
     rpc_server_free(node->server);
-    peers_free(node->peers); /* ends the calls of snapshots on their way, which the set waits for */
+    peers_free(node->peers); /* ends the calls that carry snapshots: the replicas hear of it */
     replica_set_free(node->set);
     replicated_kv_free(node->kv);
     cluster_free(node->cluster);

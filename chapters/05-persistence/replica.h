@@ -59,8 +59,8 @@ struct replica_set_options {
 };
 
 struct replica_set *replica_set_new(const struct replica_set_options *options);
-/* Proposals and reads under way are not answered. No chunk may be under way: free the transport first, which ends
- * its calls. */
+/* Proposals and reads under way are not answered. No chunk may be under way: free the transport
+ * first. */
 void replica_set_free(struct replica_set *set);
 
 struct replica_options {

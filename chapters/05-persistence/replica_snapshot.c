@@ -375,7 +375,8 @@ static void installed(struct replica *replica) {
              replica->applied);
 }
 
-/* A batch that the engine has refused goes in first: it may hold older entries of the same group. */
+/* A batch that the engine has refused goes in first: it may hold older entries of the same
+ * group. */
 void replica_snapshot_install_step(void *arg) {
     struct replica_set *set = arg;
     bool again = false, busy = set->batch_pending;

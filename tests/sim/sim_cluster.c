@@ -173,8 +173,8 @@ static void disconnect(struct sim_client *client) {
 
 void sim_client_deinit(struct sim_client *client) {
     disconnect(client);
-    buf_deinit(&client->query);
     buf_deinit(&client->rows);
+    buf_deinit(&client->sql);
 }
 
 static void forget_answer(struct sim_client *client) {
@@ -192,76 +192,66 @@ static void ask(struct sim_client *client) {
     buf_deinit(&query);
 }
 
-static void dial(struct sim_client *client, uint64_t node, uint64_t timeout_ns) {
+static void connect_to(struct sim_client *client, uint64_t node, uint64_t timeout_ns) {
     struct sim *sim = client->cluster->sim;
     struct buf startup = BUF_INIT;
     disconnect(client);
     forget_answer(client);
+    client->node = node;
     client->stream = env_dial(sim_env(sim, client->cluster->client_machine), sim_address(sim, node),
                               PORT, timeout_ns, &handler, client);
     pg_send_startup(&startup, "sim", "sim", NULL);
-    send_bytes(client, &startup);
-    client->node = node;
+    stream_write(client->stream, buf_slice(&startup));
+    buf_deinit(&startup);
 }
 
-static void ask(struct sim_client *client) {
-    struct buf query = BUF_INIT;
-    forget_answer(client);
-    pg_send_query(&query, buf_slice(&client->query));
-    send_bytes(client, &query);
-    client->asked = true;
-}
-
-void sim_client_begin(struct sim_client *client, uint64_t node, const char *sql,
+void sim_client_start(struct sim_client *client, uint64_t node, const char *sql,
                       uint64_t timeout_ns) {
-    client->give_up_ns = sim_now_ns(client->cluster->sim) + timeout_ns;
-    buf_clear(&client->query);
-    buf_append_string(&client->query, sql);
+    buf_clear(&client->sql);
+    buf_append_string(&client->sql, sql);
+    client->deadline_ns = sim_now_ns(client->cluster->sim) + timeout_ns;
     client->asked = false;
     if (client->stream && client->node == node)
         ask(client);
     else
-        dial(client, node, timeout_ns);
+        connect_to(client, node, timeout_ns);
 }
 
-static enum sim_outcome outcome_of(const struct sim_client *client) {
+static enum sim_outcome give_up(struct sim_client *client) {
+    bool asked = client->asked;
+    disconnect(client);
+    return asked ? SIM_UNKNOWN : SIM_REFUSED;
+}
+
+enum sim_outcome sim_client_look(struct sim_client *client) {
+    if (client->broken || sim_now_ns(client->cluster->sim) >= client->deadline_ns)
+        return give_up(client);
+    if (!client->ready) return SIM_RUNNING;
+    if (!client->asked) {
+        if (client->failed) return give_up(client);
+        ask(client);
+        return SIM_RUNNING;
+    }
     if (!client->failed) return SIM_OK;
     return strcmp(client->sqlstate, "40003") == 0 ? SIM_UNKNOWN : SIM_FAILED;
 }
 
-bool sim_client_ended(struct sim_client *client, enum sim_outcome *outcome) {
-    bool late = sim_now_ns(client->cluster->sim) >= client->give_up_ns;
-    if (client->asked && client->ready) {
-        *outcome = outcome_of(client);
-        return true;
-    }
-    if (!client->asked && client->ready && !client->failed && client->stream) {
-        ask(client);
-        return false;
-    }
-    if (!client->broken && !late && (client->asked || !client->failed)) return false;
-    *outcome = client->asked ? SIM_UNKNOWN : SIM_REFUSED;
-    disconnect(client);
-    return true;
-}
-
-struct run {
-    struct sim_client *client;
-    enum sim_outcome outcome;
-};
-
-static bool run_ended(void *arg) {
-    struct run *run = arg;
-    return sim_client_ended(run->client, &run->outcome);
+static bool has_news(void *arg) {
+    const struct sim_client *client = arg;
+    return client->ready || client->broken;
 }
 
 enum sim_outcome sim_client_run(struct sim_client *client, uint64_t node, const char *sql,
                                 uint64_t timeout_ns) {
-    struct run run = {client, SIM_REFUSED};
-    sim_client_begin(client, node, sql, timeout_ns);
-    if (!sim_run_until(client->cluster->sim, run_ended, &run, timeout_ns) && !run_ended(&run))
-        fail_msg("a client neither got an answer nor gave up");
-    return run.outcome;
+    struct sim *sim = client->cluster->sim;
+    enum sim_outcome outcome;
+    sim_client_start(client, node, sql, timeout_ns);
+    while ((outcome = sim_client_look(client)) == SIM_RUNNING) {
+        uint64_t now_ns = sim_now_ns(sim);
+        bool news = sim_run_until(sim, has_news, client, client->deadline_ns - now_ns);
+        assert_true(news || sim_now_ns(sim) >= client->deadline_ns);
+    }
+    return outcome;
 }
 
 void sim_client_surely(struct sim_client *client, const char *sql) {

@@ -53,10 +53,9 @@ struct sim_client {
     struct sim_cluster *cluster;
     uint64_t node; /* connected to; 0: to none */
     struct stream *stream;
-    bool ready, failed, broken;
-    bool asked; /* the statement was sent */
-    uint64_t give_up_ns;
-    struct buf query; /* the statement under way */
+    struct buf sql;
+    bool asked, ready, failed, broken;
+    uint64_t deadline_ns; /* of the statement */
     char sqlstate[6];
     struct buf rows; /* values joined by '|', rows ended by '\n'; NULL is "~" */
 };
@@ -72,11 +71,6 @@ enum sim_outcome sim_client_look(struct sim_client *client);
 /* Both, running the sim meanwhile. */
 enum sim_outcome sim_client_run(struct sim_client *client, uint64_t node, const char *sql,
                                 uint64_t timeout_ns);
-/* The same in two parts, for several clients at a time: begin, then ask after each step of the
- * simulation whether it has ended. */
-void sim_client_begin(struct sim_client *client, uint64_t node, const char *sql,
-                      uint64_t timeout_ns);
-bool sim_client_ended(struct sim_client *client, enum sim_outcome *outcome);
 /* Tries until it is OK, on any node that is up; fails the test after a minute. */
 void sim_client_surely(struct sim_client *client, const char *sql);
 
