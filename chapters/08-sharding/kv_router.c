@@ -195,7 +195,9 @@ static struct routed *find_stranded(struct kv_router *router, uint64_t leader) {
 static void watch(void *arg) {
     struct kv_router *router = arg;
     uint64_t leader = 0;
-    if (router->options.store != NULL) (void)store_leads(router->options.store, &leader);
+    bool leads = router->options.store != NULL && store_leads(router->options.store, &leader);
+    /* Elected, but not ready to serve: calls would be sent to the others again, for ever. */
+    if (!leads && leader == router->options.node_id) leader = 0;
     /* Each ends, or goes on to the new leader: either way it is found no more. */
     for (struct routed *routed; leader != 0 && (routed = find_stranded(router, leader)) != NULL;) {
         rpc_cancel(routed->pending);
