@@ -229,6 +229,17 @@ static void cut_some_node(struct history *history) {
     next_fault_in(history, 1, 700 * NS_PER_MS);
 }
 
+static void anything(struct history *history) {
+    struct prng *prng = sim_prng(history->cluster.sim);
+    uint64_t kind = prng_below(prng, 20);
+    if (kind == 0)
+        lose_all_nodes(history);
+    else if (kind < 10)
+        lose_some_node(history);
+    else
+        cut_some_node(history);
+}
+
 static uint64_t run_history(uint64_t seed, void (*fault)(struct history *history)) {
     struct history *history = begin(seed);
     history->cluster.seed = seed;
@@ -257,6 +268,8 @@ TEST("1", 0, no_acknowledged_row_is_lost_when_all_nodes_lose_their_power_at_once
 }
 
 TEST("1", 0, nothing_is_lost_or_invented_when_a_node_is_cut_off) { run_seeds(cut_some_node); }
+
+TEST("1", 0, nothing_is_lost_or_invented_when_everything_happens) { run_seeds(anything); }
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
 
