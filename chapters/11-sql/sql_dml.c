@@ -163,12 +163,12 @@ enum status sql_dml_execute(struct sql_session *session, const struct sql_prepar
     const struct sql_table *table = table_of(prepared->plan);
     struct update update = {.dml = {.session = session, .prepared = prepared, .values = values}};
     struct dml *dml = &update.dml;
-    arena_init(&dml->arena, 0);
-    arena_init(&dml->scratch, 0);
+    uint64_t memory_bytes = session->server->options.statement_memory_bytes;
+    arena_init(&dml->arena, memory_bytes);
+    arena_init(&dml->scratch, memory_bytes);
     dml->row = ARENA_ARRAY(&dml->arena, struct sql_datum, table->column_count);
     sql_row_writer_init(&dml->writer, &dml->arena, sql_transaction(session), table,
-                        alone && session->state == TRANSACTION_IDLE,
-                        session->server->options.statement_memory_bytes);
+                        alone && session->state == TRANSACTION_IDLE, memory_bytes);
     enum status status = sql_run_start(session, prepared, values, &dml->run, error);
     if (status == STATUS_OK) status = write_rows(&update, error);
     *rows = dml->count;

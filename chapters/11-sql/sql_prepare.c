@@ -9,13 +9,14 @@
 #include "sql_parser.h"
 #include "sql_session_internal.h"
 
-struct sql_prepared *sql_prepared_new(const char *name, const struct ast_statement *statement) {
+struct sql_prepared *sql_prepared_new(const struct sql_server *server, const char *name,
+                                      const struct ast_statement *statement) {
     struct sql_prepared *prepared = MEM_NEW(struct sql_prepared);
     prepared->references = 1;
     prepared->name = mem_strdup(name);
     prepared->statement = statement;
-    arena_init(&prepared->syntax, 0);
-    arena_init(&prepared->arena, 0);
+    arena_init(&prepared->syntax, server->options.statement_memory_bytes);
+    arena_init(&prepared->arena, server->options.statement_memory_bytes);
     arena_init(&prepared->told_arena, 0);
     return prepared;
 }
@@ -240,7 +241,7 @@ enum status sql_session_prepare(struct sql_session *session, const char *name, s
         return sql_error_set(error, SQLSTATE_DUPLICATE_PREPARED_STATEMENT,
                              "prepared statement \"%s\" already exists", name);
     }
-    struct sql_prepared *prepared = sql_prepared_new(name, NULL);
+    struct sql_prepared *prepared = sql_prepared_new(session->server, name, NULL);
     declare_types(prepared, type_oids, type_count);
     sql_statement_begin(session);
     enum status status = parse_one(prepared, text, error);

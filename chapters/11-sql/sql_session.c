@@ -128,7 +128,7 @@ static enum status run_statement(struct sql_session *session, const struct ast_s
                                  bool last, struct sql_error *error) {
     char tag[SQL_TAG_MAX] = "";
     bool suspended;
-    struct sql_prepared *prepared = sql_prepared_new("", statement);
+    struct sql_prepared *prepared = sql_prepared_new(session->server, "", statement);
     prepared->simple = true;
     struct sql_execution_request request = {.prepared = prepared, .describe = true, .last = last};
     enum status status = execute(session, &request, &suspended, tag, error);

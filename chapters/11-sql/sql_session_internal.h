@@ -107,9 +107,9 @@ struct sql_session {
 };
 
 /* sql_settings.c */
-/* SET and RESET in a transaction: the value comes back when the transaction is rolled back, and, if it
- * is set for the transaction only (SET LOCAL), at its end in any case. Before the change; unknown names
- * are none. NULL: all of them. */
+/* SET and RESET in a transaction: the value comes back when the transaction is rolled back, and, if
+ * it is set for the transaction only (SET LOCAL), at its end in any case. Before the change;
+ * unknown names are none. NULL: all of them. */
 void sql_settings_remember(struct sql_session *session, const char *name, bool local);
 /* The transaction has ended. */
 void sql_settings_end_transaction(struct sql_session *session, bool committed);
@@ -124,7 +124,8 @@ uint64_t sql_settings_statement_timeout_ns(const struct sql_session *session);
 
 /* sql_prepare.c */
 /* Parses nothing: takes a statement that `syntax` holds already. */
-struct sql_prepared *sql_prepared_new(const char *name, const struct ast_statement *statement);
+struct sql_prepared *sql_prepared_new(const struct sql_server *server, const char *name,
+                                      const struct ast_statement *statement);
 void sql_prepared_release(struct sql_prepared *prepared);
 /* Binds and plans for the session's transaction, unless that has been done for this catalog. 0A000
  * when a client was told other columns before. */

@@ -376,7 +376,7 @@ enum status sql_utility_execute(struct sql_session *session,
                                 const struct sql_execution_request *request, char *tag,
                                 struct sql_error *error) {
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena, session->server->options.statement_memory_bytes);
     enum status status = execute(session, request, &arena, tag, error);
     arena_deinit(&arena);
     return status;
