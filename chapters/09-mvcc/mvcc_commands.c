@@ -39,11 +39,16 @@ static enum status decode(struct evaluation *evaluation, const ProtobufCMessageD
 
 /* ---- reads ---------------------------------------------------------------------------------- */
 
+enum status mvcc_check_applied(const struct evaluation *evaluation, hlc_timestamp timestamp,
+                               struct error *error) {
+    if (timestamp <= evaluation->applied_timestamp) return STATUS_OK;
+    return error_set(error, STATUS_UNAVAILABLE, "the moment to be read is not applied here");
+}
+
 static enum status choose_timestamp(const struct evaluation *evaluation, hlc_timestamp asked,
                                     hlc_timestamp *out, struct error *error) {
     *out = asked != 0 ? asked : evaluation->applied_timestamp;
-    if (*out <= evaluation->applied_timestamp) return STATUS_OK;
-    return error_set(error, STATUS_INVALID, "the read timestamp lies in the future");
+    return mvcc_check_applied(evaluation, *out, error);
 }
 
 static enum status any_changed(const struct evaluation *evaluation, hlc_timestamp timestamp,

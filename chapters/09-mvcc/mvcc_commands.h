@@ -6,7 +6,7 @@
  *   MVCC_DELETE  KvDelete  -> KvWriteReply
  *
  * "Now" (read timestamp 0) is linearizable: the read barrier comes first. A timestamp above the
- * last applied commit is INVALID. What evaluates a get or a scan is shared with chapter 10, whose
+ * last applied commit is UNAVAILABLE: only a leader that has been replaced is asked for one. What evaluates a get or a scan is shared with chapter 10, whose
  * locking reads are the same reads under locks. */
 #ifndef CAIRN_MVCC_COMMANDS_H
 #define CAIRN_MVCC_COMMANDS_H
@@ -30,6 +30,11 @@ enum status mvcc_check_key(struct slice key, struct error *error) MUST_CHECK;
 enum status mvcc_check_value(struct slice value, struct error *error) MUST_CHECK;
 enum status mvcc_check_get(const Cairn__KvGet *get, struct error *error) MUST_CHECK;
 enum status mvcc_check_scan(const Cairn__KvScan *scan, struct error *error) MUST_CHECK;
+
+/* UNAVAILABLE when not everything up to the timestamp is applied here: the reader has seen answers
+ * of a later leader than this one. */
+enum status mvcc_check_applied(const struct evaluation *evaluation, hlc_timestamp timestamp,
+                               struct error *error) MUST_CHECK;
 
 /* Appends a KvGetReply to evaluation->reply. request->read_timestamp is not looked at. TOO_LARGE
  * when the values are more than MVCC_MAX_REPLY_BYTES in all. */

@@ -12,6 +12,10 @@ enum status txn_decode(struct evaluation *evaluation, const ProtobufCMessageDesc
     return error_set(error, STATUS_INVALID, "malformed %s", evaluation->command->name);
 }
 
+/* They see the newest versions, but never less than the transaction has seen already (its read
+ * timestamp stands in the message): what an old leader does not know could otherwise be read as if
+ * it had not happened, and validation, which starts at the read timestamp, would not notice. */
+
 /* ---- locking reads -------------------------------------------------------------------------- */
 
 static enum status lock_get_declare(struct evaluation *evaluation, struct error *error) {
@@ -27,6 +31,7 @@ static enum status lock_get_evaluate(struct evaluation *evaluation, struct error
     const Cairn__TxnLockGet *request = evaluation->decoded;
     struct txn_id txn = txn_id_of(request->id);
     bool locked = true;
+    TRY(mvcc_check_applied(evaluation, request->get->read_timestamp, error));
     for (size_t i = 0; i < request->get->n_keys; i++) {
         if (!evaluation_lock(evaluation, txn, rpc_slice(request->get->keys[i]))) locked = false;
     }
@@ -50,6 +55,7 @@ static enum status lock_scan_evaluate(struct evaluation *evaluation, struct erro
     const Cairn__TxnLockScan *request = evaluation->decoded;
     struct txn_id txn = txn_id_of(request->id);
     Cairn__KvScanReply reply;
+    TRY(mvcc_check_applied(evaluation, request->scan->read_timestamp, error));
     TRY(mvcc_evaluate_scan(evaluation, evaluation->applied_timestamp, request->scan, &reply,
                            error));
     for (size_t i = 0; i < reply.n_rows; i++)
@@ -71,8 +77,7 @@ static enum status refresh_declare(struct evaluation *evaluation, struct error *
 
 static enum status refresh_evaluate(struct evaluation *evaluation, struct error *error) {
     const Cairn__TxnRefresh *refresh = evaluation->decoded;
-    if (refresh->to > evaluation->applied_timestamp)
-        return error_set(error, STATUS_INVALID, "a refresh to a timestamp in the future");
+    TRY(mvcc_check_applied(evaluation, refresh->to, error));
     bool changed;
     struct slice key = SLICE_EMPTY;
     TRY(txn_spans_changed(evaluation, refresh->reads, refresh->n_reads, refresh->from, refresh->to,

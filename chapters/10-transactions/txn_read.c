@@ -76,8 +76,8 @@ static enum status call_get(struct txn *txn, Cairn__KvGet *get, bool lock,
                             Cairn__KvGetReply **reply, struct error *error) {
     const ProtobufCMessageDescriptor *type = &cairn__kv_get_reply__descriptor;
     ProtobufCMessage *message = NULL;
+    get->read_timestamp = txn->read_timestamp;
     if (!lock) {
-        get->read_timestamp = txn->read_timestamp;
         TRY(txn_call(txn, MVCC_GET, &get->base, type, &txn->call_arena, &message, error));
     } else {
         Cairn__TxnId id;

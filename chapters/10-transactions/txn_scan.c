@@ -81,8 +81,8 @@ static enum status call_scan(struct txn_cursor *cursor, Cairn__KvScanReply **rep
     scan.limit_bytes = cursor->page_bytes;
     scan.unchanged = txn_pack_expectations(txn, &scan.n_unchanged);
     ProtobufCMessage *message = NULL;
+    scan.read_timestamp = txn->read_timestamp;
     if (!cursor->lock) {
-        scan.read_timestamp = txn->read_timestamp;
         TRY(txn_call(txn, MVCC_SCAN, &scan.base, type, &cursor->arena, &message, error));
     } else {
         Cairn__TxnId id;

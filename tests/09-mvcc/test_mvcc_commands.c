@@ -106,13 +106,13 @@ TEST("5", 0, a_get_tells_the_value_its_version_and_the_moment) {
     finish(&fixture);
 }
 
-TEST("5", 0, a_read_in_the_future_is_refused) {
+TEST("5", 0, a_read_beyond_what_is_applied_is_refused) {
     struct fixture fixture;
     start(&fixture);
     hlc_timestamp last = put(&fixture, "k", "1");
     Cairn__KvScan scan = CAIRN__KV_SCAN__INIT;
     scan.read_timestamp = last + 1;
-    assert_status(STATUS_INVALID, call(&fixture, MVCC_SCAN, &scan.base));
+    assert_status(STATUS_UNAVAILABLE, call(&fixture, MVCC_SCAN, &scan.base));
     finish(&fixture);
 }
 

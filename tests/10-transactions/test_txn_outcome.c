@@ -253,3 +253,43 @@ static void body_collection_lost(void *arg) {
 TEST("8", 0, a_floor_that_was_not_committed_is_forgotten_with_its_leader) {
     run_body(body_collection_lost);
 }
+
+/* ---- a leader that does not know of its successor yet ---------------------------------------- */
+
+static enum status lock_get_at(struct node *node, hlc_timestamp read_timestamp) {
+    Cairn__TxnId id = CAIRN__TXN_ID__INIT;
+    Cairn__KvGet get_message = CAIRN__KV_GET__INIT;
+    Cairn__TxnLockGet message = CAIRN__TXN_LOCK_GET__INIT;
+    ProtobufCBinaryData keys[] = {rpc_bytes(SLICE_LITERAL("k"))};
+    struct buf payload = BUF_INIT, reply = BUF_INIT;
+    struct request request = node_request(node);
+    id.begin = id.random = 1;
+    get_message.n_keys = 1;
+    get_message.keys = keys;
+    get_message.read_timestamp = read_timestamp;
+    message.id = &id;
+    message.get = &get_message;
+    rpc_pack(&payload, &message.base);
+    enum status status =
+        kv_await(node->kv, TXN_LOCK_GET, buf_slice(&payload), true, &request, &reply, NULL);
+    buf_deinit(&payload);
+    buf_deinit(&reply);
+    return status;
+}
+
+static void lock_in_past_and_future(void *arg) {
+    struct node *node = arg;
+    hlc_timestamp applied = store_applied_timestamp(node->store);
+    assert_status(STATUS_OK, lock_get_at(node, applied));
+    assert_status(STATUS_UNAVAILABLE, lock_get_at(node, applied + 1));
+}
+
+TEST("7", 2, a_locking_read_never_sees_less_than_its_transaction_has_seen) {
+    struct node node;
+    node_start(&node, NULL);
+    node_spawn(&node, put_old, &node);
+    node_run(&node);
+    node_spawn(&node, lock_in_past_and_future, &node);
+    node_run(&node);
+    node_stop(&node);
+}
