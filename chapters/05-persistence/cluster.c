@@ -95,8 +95,15 @@ static enum status check_join(const struct cluster_options *options, struct erro
         return error_set(error, STATUS_INVALID, "at most %d nodes can form a cluster",
                          RAFT_MAX_VOTERS);
     }
-    for (size_t i = 0; i < options->join_count; i++)
+    size_t others = 0;
+    for (size_t i = 0; i < options->join_count; i++) {
         TRY(address_parse(options->join[i], host, &port, error));
+        if (strcmp(options->join[i], options->address) != 0) others++;
+    }
+    if (others >= RAFT_MAX_VOTERS) {
+        return error_set(error, STATUS_INVALID, "at most %d nodes can form a cluster",
+                         RAFT_MAX_VOTERS);
+    }
     return address_parse(options->address, host, &port, error);
 }
 

@@ -112,14 +112,16 @@ const struct raft_transport_ops peers_transport_ops = {.send = send, .send_chunk
 
 static void on_raft_message(void *arg, const struct rpc_identity *from, struct slice payload) {
     struct peers *peers = arg;
-    if (from->node_id != 0) replica_set_receive(peers->set, payload);
+    if (from->node_id != 0) replica_set_receive(peers->set, from->node_id, payload);
 }
 
 static void on_chunk(void *arg, struct rpc_call *call, struct slice payload) {
     struct peers *peers = arg;
     SnapshotChunkReply reply = SNAPSHOT_CHUNK_REPLY__INIT;
     struct error error;
-    if (replica_set_receive_chunk(peers->set, payload, &reply.next_sequence, &error) == STATUS_OK) {
+    uint64_t from = rpc_call_peer(call)->node_id;
+    if (replica_set_receive_chunk(peers->set, from, payload, &reply.next_sequence, &error) ==
+        STATUS_OK) {
         rpc_reply_message(call, &reply.base);
     } else {
         rpc_reply_error(call, &error);

@@ -160,13 +160,14 @@ struct replica *replica_set_find(struct replica_set *set, uint64_t group) {
     return replica;
 }
 
-void replica_set_receive(struct replica_set *set, struct slice bytes) {
+void replica_set_receive(struct replica_set *set, uint64_t from, struct slice bytes) {
     struct raft_wire_message wire;
     arena_reset(&set->arena);
     counter_add(set->messages_in, 1);
     enum status status = raft_wire_decode(bytes, &set->arena, &wire);
     struct replica *replica = status == STATUS_OK ? replica_set_find(set, wire.group) : NULL;
-    bool misdirected = replica == NULL || wire.message.to != set->options.node_id;
+    bool misdirected =
+        replica == NULL || wire.message.to != set->options.node_id || wire.message.from != from;
     if (!misdirected && wire.message.entry_count > 0) {
         /* Without room in the log a follower must not accept entries: the leader will send them
          * again. */

@@ -77,11 +77,12 @@ enum status replica_open(struct replica_set *set, const struct replica_options *
                          struct replica **out, struct error *error) MUST_CHECK;
 struct replicator *replica_replicator(struct replica *replica);
 
-/* From the network. Malformed or misdirected messages are logged and dropped. */
-void replica_set_receive(struct replica_set *set, struct slice message);
+/* From the network; `from` is whose connection it came over. Malformed or misdirected messages, and
+ * those that claim to be another node's, are counted and dropped. */
+void replica_set_receive(struct replica_set *set, uint64_t from, struct slice message);
 /* A chunk of a snapshot: answers OK with the next sequence number expected, or why it was
  * refused. */
-enum status replica_set_receive_chunk(struct replica_set *set, struct slice chunk,
+enum status replica_set_receive_chunk(struct replica_set *set, uint64_t from, struct slice chunk,
                                       uint64_t *next_sequence, struct error *error) MUST_CHECK;
 /* A peer's connection came or went: stop or resume streaming appends to it. */
 void replica_set_peer_connected(struct replica_set *set, uint64_t node_id, bool connected);

@@ -247,10 +247,14 @@ static enum status receive(struct replica *replica, const SnapshotChunk *chunk,
     return status;
 }
 
-enum status replica_set_receive_chunk(struct replica_set *set, struct slice bytes,
+enum status replica_set_receive_chunk(struct replica_set *set, uint64_t from, struct slice bytes,
                                       uint64_t *next_sequence, struct error *error) {
     SnapshotChunk *chunk = snapshot_chunk__unpack(NULL, bytes.len, bytes.data);
     if (chunk == NULL) return error_set(error, STATUS_INVALID, "malformed snapshot chunk");
+    if (chunk->from != from || from == 0) {
+        snapshot_chunk__free_unpacked(chunk, NULL);
+        return error_set(error, STATUS_INVALID, "a snapshot comes from its leader alone");
+    }
     struct replica *replica = replica_set_find(set, chunk->group);
     enum status status = replica == NULL ? error_set(error, STATUS_NOT_FOUND,
                                                      "no group %" PRIu64 " here", chunk->group)

@@ -75,13 +75,13 @@ static void deliver_one(struct replica_cluster *cluster, struct cluster_message 
     bool reaches = from->up && to->up && !from->cut && !to->cut;
     struct slice data = slice_of(message->data, message->len);
     if (!message->chunk) {
-        if (reaches) replica_set_receive(to->set, data);
+        if (reaches) replica_set_receive(to->set, message->from, data);
         return;
     }
     enum status status = STATUS_UNAVAILABLE;
     uint64_t next;
     struct error error;
-    if (reaches) status = replica_set_receive_chunk(to->set, data, &next, &error);
+    if (reaches) status = replica_set_receive_chunk(to->set, message->from, data, &next, &error);
     if (from->up) message->done(message->arg, status);
 }
 
