@@ -163,6 +163,13 @@ void cluster_node_down(struct replica_cluster *cluster, uint64_t id) {
     env_fault_power_loss(node->env, LOSE_ALL_UNSYNCED);
 }
 
+static void name_directories(struct cluster_node *node, const char *dir) {
+    snprintf(node->dir, sizeof node->dir, "%.400s/n%d", dir, (int)node->id);
+    snprintf(node->log_dir, sizeof node->log_dir, "%s/log", node->dir);
+    snprintf(node->engine_dir, sizeof node->engine_dir, "%s/engine", node->dir);
+    snprintf(node->snapshot_dir, sizeof node->snapshot_dir, "%s/snapshots", node->dir);
+}
+
 void replica_cluster_start(struct replica_cluster *cluster, size_t count) {
     struct log log;
     log_init_stderr(&log, LOG_WARN);
@@ -176,10 +183,7 @@ void replica_cluster_start(struct replica_cluster *cluster, size_t count) {
         node->cluster = cluster;
         node->id = id;
         node->env = env_fault_new(cluster->machine, id);
-        snprintf(node->dir, sizeof node->dir, "%.400s/n%d", dir, (int)id);
-        snprintf(node->log_dir, sizeof node->log_dir, "%s/log", node->dir);
-        snprintf(node->engine_dir, sizeof node->engine_dir, "%s/engine", node->dir);
-        snprintf(node->snapshot_dir, sizeof node->snapshot_dir, "%s/snapshots", node->dir);
+        name_directories(node, dir);
         cluster_node_up(cluster, id);
     }
 }
