@@ -64,8 +64,7 @@ struct cairn_node {
     void *shutdown_arg;
 };
 
-/* ---- options
- * ---------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static const char *keep(struct cairn_node *node, size_t slot, const char *text) {
     node->strings[slot] = text == NULL ? NULL : mem_strdup(text);
@@ -107,8 +106,7 @@ static void set_address(struct cairn_node *node) {
              all ? "127.0.0.1" : node->options.host, (unsigned)port_number(node->port));
 }
 
-/* ---- status
- * ----------------------------------------------------------------------------------- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 static void on_status_asked(void *arg, struct rpc_call *call, struct slice payload) {
     struct cairn_node *node = arg;
@@ -151,8 +149,7 @@ static void on_status_asked(void *arg, struct rpc_call *call, struct slice paylo
     rpc_reply_message(call, &status.base);
 }
 
-/* ---- when the cluster is formed
- * --------------------------------------------------------------- */
+/* ---- when the cluster is formed -------------------------------------------------------------- */
 
 static void create_group(struct cairn_node *node, const struct node_state *state) {
     if (log_store_group(node->log, CAIRN_GROUP) != NULL) return;
@@ -249,8 +246,7 @@ static void on_ready(void *arg, const struct node_state *state) {
     open_sql(node);
 }
 
-/* ---- start and stop
- * --------------------------------------------------------------------------- */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 static enum status open_files(struct cairn_node *node, struct error *error) {
     const struct cairn_node_options *options = &node->options;
@@ -379,8 +375,7 @@ void cairn_node_stop(struct cairn_node *node) {
     mem_free(node);
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 struct replica *cairn_node_replica(struct cairn_node *node) {
     return node->replica;

@@ -30,8 +30,7 @@ int cli_cluster_status(const struct cli_options *options);
 int cli_status(const struct cli_options *options);
 int cli_sql(const struct cli_options *options);
 
-/* ---- tables
- * ----------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* Cells of text, printed in aligned columns as psql does. */
 struct cli_table {

@@ -107,8 +107,7 @@ static bool make_dir(const char *path) {
     return false;
 }
 
-/* ---- waiting
- * ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void wake(void *arg) { env_stop(arg); }
 
@@ -180,8 +179,7 @@ static bool ports_are_free(const struct cli_options *options, struct env *env) {
     return true;
 }
 
-/* ---- commands
- * --------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 /* 0: it could not be started; a line on stderr says why. */
 static pid_t start_node(const struct cli_options *options, unsigned node) {

@@ -31,8 +31,7 @@ struct prompt {
     struct slice sql; /* being run, for positions of errors */
 };
 
-/* ---- what a query yields
- * ---------------------------------------------------------------------- */
+/* ---- what a query yields --------------------------------------------------------------------- */
 
 static bool is_number_type(uint32_t oid) {
     static const uint32_t numbers[] = {20, 21, 23, 26, 700, 701, 1700};
@@ -130,8 +129,7 @@ static void on_message(void *arg, bool is_error, struct slice body) {
     print_field(body, 'H', "HINT");
 }
 
-/* ---- running
- * ---------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static bool connect_to_node(struct prompt *prompt) {
     struct error error;
@@ -171,8 +169,7 @@ static bool run(struct prompt *prompt, struct slice sql) {
     return !failed;
 }
 
-/* ---- backslash commands
- * ----------------------------------------------------------------------- */
+/* ---- backslash commands ---------------------------------------------------------------------- */
 
 static const char help_text[] =
     "  \\dt          tables\n"
@@ -215,8 +212,7 @@ static void backslash(struct prompt *prompt, char *line) {
     }
 }
 
-/* ---- reading lines
- * ---------------------------------------------------------------------------- */
+/* ---- reading lines --------------------------------------------------------------------------- */
 
 /* True when the text ends with a semicolon outside of quotes and comments. */
 static bool is_complete(struct slice text) {

@@ -56,8 +56,7 @@ static enum status ask_node(struct rpc_context *rpc, const char *host, uint16_t 
     return ask.status;
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 struct seen {
     uint64_t leader_commit;

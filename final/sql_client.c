@@ -29,8 +29,7 @@ struct sql_client {
     void *handler_arg;
 };
 
-/* ---- incoming messages
- * ------------------------------------------------------------------------ */
+/* ---- incoming messages ----------------------------------------------------------------------- */
 
 static void on_row_description(struct sql_client *client, struct slice body) {
     struct slice names[COLUMNS_MAX];
@@ -150,8 +149,7 @@ static void on_close(void *arg, struct stream *stream, enum status reason) {
     if (client->waiting) env_stop(client->env);
 }
 
-/* ---- waiting
- * ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void on_timeout(void *arg) {
     struct sql_client *client = arg;
@@ -191,8 +189,7 @@ static enum status wait_ready(struct sql_client *client, uint64_t timeout_ns, st
     return client->broken.status;
 }
 
-/* ---- asking
- * ----------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 enum status sql_client_connect(struct env *env, const char *host, uint16_t port, const char *user,
                                const char *database, uint64_t timeout_ns, struct sql_client **out,
@@ -255,8 +252,7 @@ char sql_client_transaction_status(const struct sql_client *client) {
     return client->transaction_status;
 }
 
-/* ---- cancel
- * ----------------------------------------------------------------------------------- */
+/* ---- cancel ---------------------------------------------------------------------------------- */
 
 static void cancel_input(void *arg, struct stream *stream) {
     (void)arg;

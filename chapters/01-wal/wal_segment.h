@@ -41,8 +41,8 @@ struct wal_preparation {
     const char *dir; /* the owner's */
     void (*done)(void *arg, enum status status, const struct error *error);
     void *arg;
-    struct wal_segment
-        *segment; /* being made; after `done` with OK, the result: the owner takes it */
+    /* being made; after `done` with OK, the result: the owner takes it */
+    struct wal_segment *segment;
     uint64_t zeroed;
     bool running;
     bool named;     /* renamed; only the directory's sync is outstanding */

@@ -12,9 +12,8 @@ enum { MEMBER_ADDRESS_MAX = 128 };
 
 struct member {
     uint64_t node_id;
-    uint64_t
-        /* random, made once for each data directory: a wiped node is not the same node */
-        instance_id;
+    /* random, made once for each data directory: a wiped node is not the same node */
+    uint64_t instance_id;
     char address[MEMBER_ADDRESS_MAX]; /* host:port */
 };
 

@@ -23,8 +23,7 @@ struct prompt {
     bool terminal;
 };
 
-/* ---- one script, on a coroutine
- * ----------------------------------------------------------------- */
+/* ---- one script, on a coroutine -------------------------------------------------------------- */
 
 static void run_script(void *arg) {
     struct prompt *prompt = arg;
@@ -50,8 +49,7 @@ static bool execute(struct prompt *prompt) {
     return true;
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool ends_statement(const struct buf *script) {
     size_t len = script->len;

@@ -6,7 +6,8 @@
  * Value: a version byte, then the columns that are not NULL and not in the key, or not exactly (-0,
  *        the last zero of 1.50), by ascending column id: a header (id's distance from the one
  *        before, kind of value) and the value. A column that is absent is NULL, or what the key
- *        says: a column that was added later needs no rewriting, one that was dropped is passed over.
+ *        says: a column that was added later needs no rewriting, one that was dropped is passed
+ *        over.
  *
  * Bytes that break these rules are CORRUPT, with a message, never a crash. Pure. */
 #ifndef CAIRN_ROW_CODEC_H

@@ -26,8 +26,7 @@ struct sql_catalog_cache {
     struct sql_catalog_entry *entries;
 };
 
-/* ---- keys
- * ------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static void put_catalog_key(struct buf *out, uint64_t kind) {
     put_ordered_u64(out, SQL_CATALOG_TABLE_ID);
@@ -44,8 +43,7 @@ static void put_dropped_key(struct buf *out, uint64_t id) {
     put_ordered_u64(out, id);
 }
 
-/* ---- entries
- * ---------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 static void entry_release(struct sql_catalog_entry *entry) {
     if (--entry->references > 0) return;
@@ -158,8 +156,7 @@ static void encode_table(const struct sql_table *table, uint64_t id, struct buf 
     mem_free(pointers);
 }
 
-/* ---- the cache
- * -------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 struct sql_catalog_cache *sql_catalog_cache_new(void) {
     return MEM_NEW(struct sql_catalog_cache);
@@ -203,8 +200,7 @@ void sql_catalog_view_committed(struct sql_catalog_view *view, hlc_timestamp com
     if (commit_timestamp > cache->as_of) cache->as_of = commit_timestamp;
 }
 
-/* ---- views
- * ------------------------------------------------------------------------------------ */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 void sql_catalog_view_init(struct sql_catalog_view *view, struct sql_catalog_cache *cache) {
     *view = (struct sql_catalog_view){.cache = cache};
@@ -329,8 +325,7 @@ enum status sql_catalog_view_find(void *context, const char *schema, const char 
     return STATUS_OK;
 }
 
-/* ---- changes
- * ---------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 /* The version is read, not trusted: two DDL statements must see each other. */
 static enum status raise_version(struct sql_catalog_view *view, struct sql_error *error) {

@@ -31,8 +31,7 @@ struct sql_catalog_cache *sql_catalog_cache_new(void);
 /* Every view must be released. */
 void sql_catalog_cache_free(struct sql_catalog_cache *cache);
 
-/* ---- the catalog as one transaction sees it
- * ------------------------------------------------------ */
+/* ---- the catalog as one transaction sees it -------------------------------------------------- */
 
 /* Keeps descriptors alive, for as long as a plan needs them. Embedded in its owner; zero-filled is
  * empty. */
@@ -68,8 +67,7 @@ enum status sql_catalog_view_version(struct sql_catalog_view *view, uint64_t *ve
 enum status sql_catalog_view_confirm(struct sql_catalog_view *view,
                                      struct sql_error *error) MUST_CHECK;
 
-/* ---- changes
- * -------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 /* Stores a new table: gives it an id, column ids from 1 and version 1; the name must be free
  * (42P07: checked by the caller with find). `table->columns` and `key` as the binder made them. */

@@ -61,8 +61,7 @@ void parser_error(struct parser *parser, int position, const char *sqlstate, con
 void parser_enter(struct parser *parser);
 void parser_leave(struct parser *parser);
 
-/* ---- names: PostgreSQL's ColId, type_function_name, ColLabel
- * ---------------------------------- */
+/* ---- names: PostgreSQL's ColId, type_function_name, ColLabel --------------------------------- */
 
 bool parser_at_name(struct parser *parser);
 bool parser_at_name_ahead(struct parser *parser, uint32_t n);

@@ -57,8 +57,8 @@ struct sql_expr *planner_conjunction(struct planner *planner, struct sql_expr **
     *both =
         (struct sql_expr){.kind = SQL_EXPR_AND, .type = SQL_BOOL, .typmod = -1, .arg_count = count};
     both->args = ARENA_ARRAY(planner->arena, struct sql_expr *, count);
-    /* Cheap conditions first, equal ones as written: PostgreSQL's order_qual_clauses. It is seen when
-     * a condition fails for rows that another one drops. */
+    /* Cheap conditions first, equal ones as written: PostgreSQL's order_qual_clauses. It is seen
+     * when a condition fails for rows that another one drops. */
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = i;
         for (; at > 0 && sql_expr_cost(both->args[at - 1]) > sql_expr_cost(list[i]); at--) {

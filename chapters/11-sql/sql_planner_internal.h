@@ -87,8 +87,7 @@ void planner_add_conjunct(struct planner *planner, struct sql_expr *expr);
 /* Adds what follows from equalities: t.a = u.x AND t.a = 5 gives u.x = 5. */
 void planner_derive(struct planner *planner);
 
-/* ---- costs (sql_planner_cost.c): the only place with numbers in it
- * ---------------------------- */
+/* ---- costs (sql_planner_cost.c): the only place with numbers in it --------------------------- */
 
 /* Fills in plan->rows and plan->cost from those of the inputs. */
 void planner_estimate(struct sql_plan *plan);

@@ -33,8 +33,7 @@ void sql_prepared_release(struct sql_prepared *prepared) {
     mem_free(prepared);
 }
 
-/* ---- binding
- * ---------------------------------------------------------------------------------- */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 static enum status declare_parameters(struct sql_prepared *prepared, struct sql_error *error) {
     struct sql_build *build = &prepared->build;
@@ -106,8 +105,7 @@ static enum status bind_statement(struct sql_session *session, struct sql_prepar
     }
 }
 
-/* ---- binding again
- * ---------------------------------------------------------------------------- */
+/* ---- binding again --------------------------------------------------------------------------- */
 
 /* What a client was told by the first binding; it outlives the later ones. */
 static void remember(struct sql_prepared *prepared) {
@@ -175,8 +173,7 @@ enum status sql_prepared_bind(struct sql_session *session, struct sql_prepared *
     return STATUS_OK;
 }
 
-/* ---- the session's list
- * ----------------------------------------------------------------------- */
+/* ---- the session's list ---------------------------------------------------------------------- */
 
 struct sql_prepared *sql_session_prepared(struct sql_session *session, const char *name) {
     struct sql_prepared *prepared = session->prepared;
@@ -259,8 +256,7 @@ enum status sql_session_prepare(struct sql_session *session, const char *name, s
     return STATUS_OK;
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 size_t sql_prepared_parameter_count(const struct sql_prepared *prepared) {
     return prepared->statement == NULL ? 0 : prepared->build.param_count;

@@ -187,8 +187,7 @@ enum status sql_row_writer_flush(struct sql_row_writer *writer, struct sql_error
     return STATUS_OK;
 }
 
-/* ---- a key that is there already
- * --------------------------------------------------------------- */
+/* ---- a key that is there already ------------------------------------------------------------- */
 
 static void print_key(const struct sql_table *table, struct slice key, struct buf *names,
                       struct buf *values) {

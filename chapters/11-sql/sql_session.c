@@ -12,8 +12,7 @@
 
 #define DEFAULT_STATEMENT_MEMORY (UINT64_C(256) * 1024 * 1024)
 
-/* ---- the server
- * ------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 struct sql_server *sql_server_new(const struct sql_server_options *options) {
     struct sql_server *server = MEM_NEW(struct sql_server);
@@ -42,8 +41,7 @@ void sql_server_free(struct sql_server *server) {
     mem_free(server);
 }
 
-/* ---- sessions
- * --------------------------------------------------------------------------------- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 static void on_statement_timeout(void *arg) {
     struct sql_session *session = arg;
@@ -99,8 +97,7 @@ void sql_session_disconnect(struct sql_session *session) {
 
 void sql_session_fail(struct sql_session *session) { sql_transaction_fail(session); }
 
-/* ---- running a statement
- * ---------------------------------------------------------------------- */
+/* ---- running a statement --------------------------------------------------------------------- */
 
 /* The statement's start and end around its execution; a failure ends its transaction. */
 static enum status execute(struct sql_session *session, const struct sql_execution_request *request,
@@ -156,8 +153,7 @@ enum status sql_session_run(struct sql_session *session, struct slice text,
     return status;
 }
 
-/* ---- portals
- * ---------------------------------------------------------------------------------- */
+/* ---- portals --------------------------------------------------------------------------------- */
 
 struct sql_portal *sql_session_portal(struct sql_session *session, const char *name) {
     struct sql_portal *portal = session->portals;

@@ -26,8 +26,7 @@
 #include "sql_error.h"
 #include "txn.h"
 
-/* ---- the node's side
- * -------------------------------------------------------------------------- */
+/* ---- the node's side ------------------------------------------------------------------------- */
 
 struct sql_server;
 
@@ -37,18 +36,17 @@ struct sql_server_options {
     struct hlc *clock;
     struct metrics *metrics;
     uint64_t node_id;
-    struct co_pool *coroutines; /* for deleting the rows of dropped tables; NULL: left to other nodes */
+    /* for deleting the rows of dropped tables; NULL: left to other nodes */
+    struct co_pool *coroutines;
     uint64_t statement_memory_bytes; /* of one statement; above: 53200. 0: 256 MiB */
-    uint64_t
-        /* without a setting of the client; 0: 60 s to find a leader, no other limit */
-        statement_timeout_ns;
+    /* without a setting of the client; 0: 60 s to find a leader, no other limit */
+    uint64_t statement_timeout_ns;
 };
 struct sql_server *sql_server_new(const struct sql_server_options *options);
 /* All sessions must be freed. Not on a coroutine. */
 void sql_server_free(struct sql_server *server);
 
-/* ---- sessions
- * --------------------------------------------------------------------------------- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 struct sql_session;
 
@@ -101,8 +99,7 @@ void sql_session_cancel(struct sql_session *session);
  * refused. */
 void sql_session_disconnect(struct sql_session *session);
 
-/* ---- simple queries
- * --------------------------------------------------------------------------- */
+/* ---- simple queries -------------------------------------------------------------------------- */
 
 /* Runs the statements of a script in order: each result goes to the sink and ends with its tag.
  * Outside BEGIN the statements of one script are one transaction (PostgreSQL 55.2.2.1). At the
@@ -110,8 +107,7 @@ void sql_session_disconnect(struct sql_session *session);
 enum status sql_session_run(struct sql_session *session, struct slice script,
                             struct sql_error *error) MUST_CHECK;
 
-/* ---- prepared statements and portals (the extended protocol)
- * ----------------------------------- */
+/* ---- prepared statements and portals (the extended protocol) --------------------------------- */
 
 struct sql_prepared;
 struct sql_portal;

@@ -14,8 +14,7 @@ enum { ATTEMPTS_MAX = 30 };
 #define LAST_BACKOFF_NS (64 * NS_PER_MS)
 #define DEFAULT_TIMEOUT_NS (60 * NS_PER_S)
 
-/* ---- limits
- * ----------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 void sql_statement_begin(struct sql_session *session) {
     struct env *env = session->server->options.env;
@@ -66,8 +65,7 @@ enum status sql_refuse_failed(struct sql_error *error) {
         "current transaction is aborted, commands ignored until end of transaction block");
 }
 
-/* ---- giving out
- * ------------------------------------------------------------------------------- */
+/* ---- giving out ------------------------------------------------------------------------------ */
 
 enum status sql_give_rows(struct sql_session *session, const struct sql_batch *batch,
                           struct sql_error *error) {
@@ -86,8 +84,7 @@ enum status sql_give_columns(struct sql_session *session, const struct sql_prepa
     return status;
 }
 
-/* ---- plans that return rows
- * ------------------------------------------------------------------- */
+/* ---- plans that return rows ------------------------------------------------------------------ */
 
 /* The selection of a batch, cut to what a portal may still give. */
 static void cut(struct sql_batch *batch, uint64_t left) {
@@ -135,8 +132,7 @@ static enum status select_rows(struct sql_session *session,
     return status;
 }
 
-/* ---- one attempt
- * ------------------------------------------------------------------------------ */
+/* ---- one attempt ----------------------------------------------------------------------------- */
 
 static enum status write_rows(struct sql_session *session,
                               const struct sql_execution_request *request, char *tag,
@@ -182,8 +178,7 @@ static enum status attempt(struct sql_session *session, const struct sql_executi
     return commit ? sql_transaction_commit(session, written_table(prepared), error) : STATUS_OK;
 }
 
-/* ---- all attempts
- * ----------------------------------------------------------------------------- */
+/* ---- all attempts ---------------------------------------------------------------------------- */
 
 static uint64_t backoff_ns(struct sql_session *session, unsigned attempts) {
     uint64_t most = FIRST_BACKOFF_NS << (attempts < 6 ? attempts : 6);

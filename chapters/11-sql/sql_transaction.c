@@ -12,8 +12,7 @@ void sql_notice(struct sql_session *session, enum sql_notice_severity severity,
     session->sink->notice(session->sink_arg, severity, &notice);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct txn *sql_transaction(struct sql_session *session) {
     if (session->txn != NULL) return session->txn;
@@ -87,8 +86,7 @@ enum status sql_transaction_commit(struct sql_session *session, const struct sql
     return status;
 }
 
-/* ---- commands
- * --------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 bool sql_is_transaction_command(const struct ast_statement *statement) {
     switch (statement->kind) {

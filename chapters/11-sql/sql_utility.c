@@ -17,8 +17,7 @@ static void notice_skip(struct sql_session *session, const char *sqlstate, const
     sql_notice(session, SQL_NOTICE, sqlstate, message);
 }
 
-/* ---- rows of text
- * ------------------------------------------------------------------------------ */
+/* ---- rows of text ---------------------------------------------------------------------------- */
 
 /* A result that is made here: rows[i][column]; NULL is NULL. */
 struct text_rows {
@@ -73,8 +72,7 @@ static enum status give_texts(struct sql_session *session,
     return STATUS_OK;
 }
 
-/* ---- what a statement returns
- * -------------------------------------------------------------------- */
+/* ---- what a statement returns ---------------------------------------------------------------- */
 
 static const char *const show_all_columns[] = {"name", "setting", "description"};
 static const char *const show_tables_columns[] = {"schema", "name"};
@@ -117,8 +115,7 @@ enum status sql_utility_describe(struct sql_prepared *prepared, struct sql_error
     return STATUS_OK;
 }
 
-/* ---- tables
- * ------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static enum status find_table(struct sql_session *session, struct sql_catalog_pins *pins,
                               const struct ast_relation *relation, const struct sql_table **out,
@@ -241,8 +238,7 @@ static enum status show_columns(struct sql_session *session,
     return status;
 }
 
-/* ---- settings
- * ------------------------------------------------------------------------------------ */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static enum status set_variable(struct sql_session *session, const struct ast_variable *variable,
                                 char *tag, struct sql_error *error) {
@@ -317,8 +313,7 @@ static enum status discard(struct sql_session *session, const struct ast_stateme
     return STATUS_OK;
 }
 
-/* ---- EXPLAIN
- * ------------------------------------------------------------------------------------- */
+/* ---- EXPLAIN --------------------------------------------------------------------------------- */
 
 static enum status explain(struct sql_session *session, const struct sql_execution_request *request,
                            struct text_rows *rows, struct sql_error *error) {
@@ -336,8 +331,7 @@ static enum status explain(struct sql_session *session, const struct sql_executi
     return give_texts(session, request, rows, error);
 }
 
-/* ---- which
- * ---------------------------------------------------------------------------------------- */
+/* ---- which ----------------------------------------------------------------------------------- */
 
 static enum status execute(struct sql_session *session, const struct sql_execution_request *request,
                            struct arena *arena, char *tag, struct sql_error *error) {

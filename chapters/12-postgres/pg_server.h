@@ -26,8 +26,8 @@ struct pg_server;
 struct pg_server_options {
     struct env *env;
     struct co_pool *coroutines;
-    struct sql_server
-        *sql; /* NULL: clients are told that the node starts up, until pg_server_attach */
+    /* NULL: clients are told that the node starts up, until pg_server_attach */
+    struct sql_server *sql;
     struct metrics *metrics;
     size_t max_connections;      /* above it 53300; 0: 500 */
     uint64_t startup_timeout_ns; /* for the first messages; 0: 10 s */

@@ -85,8 +85,7 @@ static void start(struct slot *slot) {
     buf_deinit(&request);
 }
 
-/* ---- finding the leader
- * ------------------------------------------------------------------------- */
+/* ---- finding the leader ---------------------------------------------------------------------- */
 
 struct probe {
     struct bench *bench;
@@ -129,8 +128,7 @@ static uint16_t find_leader(struct bench *bench, uint16_t port, unsigned nodes) 
     return 0;
 }
 
-/* ---- the run
- * ------------------------------------------------------------------------------------ */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static void run(struct bench *bench, uint16_t leader, uint64_t seconds) {
     struct rpc_client_options options = rpc_client_options_default();

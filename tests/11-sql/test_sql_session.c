@@ -5,8 +5,7 @@
 #include "harness.h"
 #include "session_fixture.h"
 
-/* ---- tables
- * ------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 SQL_TEST("1", 3, a_table_is_created_filled_and_read) {
     assert_answer("CREATE TABLE\n", client, "CREATE TABLE t (id int PRIMARY KEY, name text)");
@@ -72,8 +71,7 @@ SQL_TEST("1", 0, the_catalog_can_be_listed) {
     assert_fails("42P01", client, "SHOW COLUMNS FROM c");
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 SQL_TEST("2", 0, null_where_it_may_not_be_is_refused_with_the_row) {
     run(client, "CREATE TABLE t (id int PRIMARY KEY, a text NOT NULL, b text)");
@@ -195,8 +193,7 @@ SQL_TEST("2", 0, thousands_of_rows_pass_through) {
     assert_answer("DELETE 4999\n", client, "DELETE FROM t WHERE id > 0");
 }
 
-/* ---- transactions
- * --------------------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------------------------------- */
 
 SQL_TEST("3", 1, a_failed_transaction_refuses_all_but_its_end) {
     run(client, "CREATE TABLE t (id int PRIMARY KEY)");
@@ -242,8 +239,7 @@ SQL_TEST("3", 1, ending_and_beginning_twice_is_warned_about) {
     run(client, "ROLLBACK");
 }
 
-/* ---- two sessions
- * --------------------------------------------------------------------------------- */
+/* ---- two sessions ---------------------------------------------------------------------------- */
 
 SQL_TEST("4", 2, a_session_sees_what_others_committed_and_nothing_else) {
     struct client other;
@@ -370,8 +366,7 @@ TEST("4", 2, statements_that_met_a_conflict_are_repeated_unseen) {
     fixture_stop(&fixture);
 }
 
-/* ---- prepared statements
- * ---------------------------------------------------------------------------- */
+/* ---- prepared statements --------------------------------------------------------------------- */
 
 static struct sql_prepared *prepare(struct client *client, const char *name, const char *text) {
     struct sql_prepared *prepared = NULL;
@@ -469,8 +464,7 @@ SQL_TEST("5", 0, statements_are_prepared_once_under_a_name) {
     assert_non_null(prepare(client, "p", "SELECT 2"));
 }
 
-/* ---- settings, EXPLAIN
- * ------------------------------------------------------------------------------- */
+/* ---- settings, EXPLAIN ----------------------------------------------------------------------- */
 
 SQL_TEST("6", 0, settings_are_set_shown_and_reset) {
     assert_answer("SET\napplication_name\nme\nSHOW\n", client,
@@ -514,8 +508,7 @@ SQL_TEST("6", 0, explain_shows_which_part_of_the_key_is_read) {
     assert_answer("count\n0\nSELECT 1\n", client, "SELECT count(*) FROM t");
 }
 
-/* ---- cancel
- * -------------------------------------------------------------------------------------------- */
+/* ---- cancel ---------------------------------------------------------------------------------- */
 
 static void cancel_soon(void *arg) {
     struct client *client = arg;
