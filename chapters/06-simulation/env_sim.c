@@ -11,7 +11,7 @@
 #include "mem.h"
 
 #define WALL_START_NS UINT64_C(1767225600000000000) /* 2026-01-01 */
-enum { TURN_MIN_NS = 1000, TURN_MAX_NS = 10000 };
+enum { TURN_MIN_NS = 1000, TURN_MAX_NS = 10000, SETTLE_ROUNDS_MAX = 100000 };
 
 /* ---- events --------------------------------------------------------------------------------- */
 
@@ -225,75 +225,108 @@ static void machine_fatal(struct env *env) {
 
 /* ---- lanes ---------------------------------------------------------------------------------- */
 
+/* Work that was submitted and has not reported. */
+struct sim_work {
+    struct sim_machine *machine;
+    enum work_lane lane;
+    struct env_work *work;
+    bool started, ran, settled; /* settled: out of the list, an event still points here */
+    struct sim_work *next, **at;
+};
+
+static void unlink_work(struct sim_work *work) {
+    *work->at = work->next;
+    if (work->next)
+        work->next->at = work->at;
+    else
+        work->machine->works_tail = work->at;
+}
+
+static void drop_work(void *arg) {
+    struct sim_work *work = arg;
+    if (!work->settled) unlink_work(work);
+    mem_free(work);
+}
+
 static void on_work_done(void *arg) {
-    struct env_work *work = arg;
-    work->done(work->arg);
+    struct sim_work *work = arg;
+    struct env_work *ended = work->work;
+    if (!work->settled) unlink_work(work);
+    bool report = !work->settled;
+    mem_free(work);
+    if (report) ended->done(ended->arg);
+}
+
+static void schedule_work(struct sim_work *work, enum sim_event_kind kind, uint64_t after_ns,
+                          void (*deliver)(void *arg)) {
+    struct sim *sim = work->machine->sim;
+    sim_schedule(sim, (struct sim_event){.at_ns = sim->now_ns + after_ns,
+                                         .kind = kind,
+                                         .machine = work->machine,
+                                         .boot = work->machine->boot,
+                                         .detail = (uint64_t)work->lane,
+                                         .deliver = deliver,
+                                         .drop = drop_work,
+                                         .arg = work});
 }
 
 static void start_work(struct sim_machine *machine, enum work_lane lane);
 
-struct work_end {
-    struct sim_machine *machine;
-    enum work_lane lane;
-    struct env_work *work;
-};
-
 static void on_work_end(void *arg) {
-    struct work_end end = *(struct work_end *)arg;
-    mem_free(arg);
-    end.work->run(end.work->arg);
-    end.machine->lanes[end.lane].busy--;
-    struct sim_event done = {.at_ns = end.machine->sim->now_ns,
-                             .kind = SIM_WORK_DONE,
-                             .machine = end.machine,
-                             .boot = end.machine->boot,
-                             .deliver = on_work_done,
-                             .arg = end.work};
-    sim_schedule(end.machine->sim, done);
-    start_work(end.machine, end.lane);
+    struct sim_work *work = arg;
+    work->work->run(work->work->arg);
+    work->ran = true;
+    work->machine->lanes_busy[work->lane]--;
+    schedule_work(work, SIM_WORK_DONE, 0, on_work_done);
+    start_work(work->machine, work->lane);
 }
 
 static void start_work(struct sim_machine *machine, enum work_lane lane) {
-    struct sim_lane *queue = &machine->lanes[lane];
+    static const unsigned threads[LANE_COUNT] = {
+        [LANE_SYNC] = 1, [LANE_READ] = 2, [LANE_BACKGROUND] = 1};
     struct sim *sim = machine->sim;
-    if (!queue->first || queue->busy == queue->threads) return;
-    struct env_work *work = queue->first;
-    queue->first = work->next;
-    if (!queue->first) queue->last = &queue->first;
-    queue->busy++;
-    struct work_end *end = mem_alloc(sizeof(*end));
-    *end = (struct work_end){machine, lane, work};
+    struct sim_work *work = machine->works;
+    while (work && (work->started || work->lane != lane))
+        work = work->next;
+    if (!work || machine->settling || machine->lanes_busy[lane] == threads[lane]) return;
+    work->started = true;
+    machine->lanes_busy[lane]++;
     bool sync = lane == LANE_SYNC;
     uint64_t took_ns =
         prng_between(&sim->prng, sync ? sim->options.sync_min_ns : sim->options.work_min_ns,
                      sync ? sim->options.sync_max_ns : sim->options.work_max_ns);
-    sim_schedule(sim, (struct sim_event){.at_ns = sim->now_ns + took_ns,
-                                         .kind = SIM_WORK_RUN,
-                                         .machine = machine,
-                                         .boot = machine->boot,
-                                         .detail = (uint64_t)lane,
-                                         .deliver = on_work_end,
-                                         .drop = mem_free,
-                                         .arg = end});
+    schedule_work(work, SIM_WORK_RUN, took_ns, on_work_end);
 }
 
 static void machine_work_submit(struct env *env, enum work_lane lane, struct env_work *work) {
     struct sim_machine *machine = sim_machine_of(env);
-    if (!machine->up) return;
-    work->next = NULL;
-    work->env = env;
-    *machine->lanes[lane].last = work;
-    machine->lanes[lane].last = &work->next;
+    struct sim_work *waiting = MEM_NEW(struct sim_work);
+    waiting->machine = machine;
+    waiting->lane = lane;
+    waiting->work = work;
+    waiting->at = machine->works_tail;
+    *machine->works_tail = waiting;
+    machine->works_tail = &waiting->next;
     start_work(machine, lane);
 }
 
-static void reset_lanes(struct sim_machine *machine) {
-    static const unsigned threads[LANE_COUNT] = {
-        [LANE_SYNC] = 1, [LANE_READ] = 2, [LANE_BACKGROUND] = 1};
-    for (int lane = 0; lane < LANE_COUNT; lane++) {
-        machine->lanes[lane] = (struct sim_lane){.threads = threads[lane]};
-        machine->lanes[lane].last = &machine->lanes[lane].first;
+/* Ends all work, and what it leads to, at once: its owners are about to be freed, and on the real
+ * machine they wait for that (env_uv_settle). After a crash the disk is dead by then, and what the
+ * node does about the answers reaches nobody. */
+static void settle_work(struct sim_machine *machine) {
+    machine->settling = true;
+    for (int rounds = 0; machine->works; rounds++) {
+        assert(rounds < SETTLE_ROUNDS_MAX);
+        struct sim_work *work = machine->works;
+        struct env_work *ended = work->work;
+        bool ran = work->ran;
+        unlink_work(work);
+        work->settled = true;
+        if (!work->started) mem_free(work);
+        if (!ran) ended->run(ended->arg);
+        ended->done(ended->arg);
     }
+    machine->settling = false;
 }
 
 /* ---- machines ------------------------------------------------------------------------------- */
@@ -338,7 +371,7 @@ static void boot(struct sim_machine *machine) {
     machine->clock_offset_ns = prng_below(&machine->sim->prng, 1000 * NS_PER_S);
     prng_seed(&machine->prng, machine_seed(machine, slice_of_string("bytes")));
     env_core_init(&machine->core);
-    reset_lanes(machine);
+    memset(machine->lanes_busy, 0, sizeof(machine->lanes_busy));
     if (!machine->env)
         machine->env =
             env_fault_new(&machine->base, machine_seed(machine, slice_of_string("disk")));
@@ -352,6 +385,7 @@ uint64_t sim_add(struct sim *sim, const struct node_ops *ops, const void *option
     machine->sim = sim;
     machine->ops = ops;
     machine->options = options;
+    machine->works_tail = &machine->works;
     machine->disk = sim_disk_new();
     machine->log = sim->options.log;
     machine->log.node_id = machine->id;
@@ -409,7 +443,9 @@ static void power_off(struct sim_machine *machine) {
 void sim_stop(struct sim *sim, uint64_t id) {
     struct sim_machine *machine = machine_at(sim, id);
     if (!machine->up) return;
+    settle_work(machine);
     if (machine->node) machine->ops->stop(machine->node);
+    settle_work(machine);
     sim_net_flush(machine);
     sim_net_disconnect(machine);
     power_off(machine);
@@ -422,10 +458,12 @@ void sim_crash(struct sim *sim, uint64_t id, enum crash_loss loss) {
     machine->silent = loss != LOSE_NONE && prng_below(&sim->prng, 2) == 0;
     sim_net_disconnect(machine);
     machine->up = false; /* nothing leaves it any more */
-    env_fault_arm(machine->env, FAULT_CRASH, 0);
-    if (machine->node && machine->ops->crash) machine->ops->crash(machine->node);
-    power_off(machine);
+    env_fault_arm(machine->env, FAULT_CRASH, 0); /* files stay as the crash leaves them */
     env_fault_power_loss(machine->env, loss);
+    settle_work(machine);
+    if (machine->node && machine->ops->crash) machine->ops->crash(machine->node);
+    settle_work(machine);
+    power_off(machine);
     env_fault_free(machine->env);
     machine->env = NULL;
 }

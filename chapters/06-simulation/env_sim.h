@@ -10,7 +10,8 @@
  *  2. A stream delivers bytes in order, or breaks. A partition delays them; a crash breaks them, at
  *     once or only when the other side next sends (the machine is gone without a word).
  *  3. After a crash the disk holds what was synced, and of the rest what enum crash_loss says.
- *  4. Nothing of a crashed node runs again: its timers, tasks, work and streams are gone.
+ *  4. What a crashed node still does, until it is freed, reaches neither disk nor network: the
+ *     answers to its work are given to it, as on the real machine, before its memory goes.
  *  5. A turn of a machine takes virtual time, so that no loop of events stands still.
  *
  * Everything on one thread. (The idea: FoundationDB, Zhou et al., 2021; Will Wilson's "Testing
@@ -38,12 +39,12 @@ struct sim_options {
 struct node_ops {
     /* Starts the node; NULL and `error` if it cannot. `options` is what sim_add was given. */
     void *(*start)(struct env *env, const void *options, struct error *error);
-    /* An orderly end: frees the node. Streams that it closes still send what they hold. Work under
-     * way never reports. */
+    /* An orderly end: frees the node. Work under way has reported; streams that it closes still
+     * send what they hold. */
     void (*stop)(void *node);
-    /* The machine has lost its power: frees the node. Whatever it asks of its env has no effect;
-     * its timers, tasks, hooks, streams and files must be given back as always. NULL: the node's
-     * memory is abandoned. */
+    /* The machine has lost its power: frees the node. Work under way has reported (files fail);
+     * whatever it asks of its env has no effect; its timers, tasks, hooks, streams and files must
+     * be given back as always. NULL: the node's memory is abandoned. */
     void (*crash)(void *node);
 };
 

@@ -30,10 +30,7 @@ struct sim_event {
     void *arg;
 };
 
-struct sim_lane {
-    struct env_work *first, **last; /* waiting */
-    unsigned busy, threads;
-};
+struct sim_work;
 
 struct sim_machine {
     struct env base; /* the env below env_fault */
@@ -56,7 +53,9 @@ struct sim_machine {
     uint64_t turn_ns, busy_until_ns;
     struct sim_event *inbox; /* delivered in the next turn */
     size_t inbox_count, inbox_capacity;
-    struct sim_lane lanes[LANE_COUNT];
+    struct sim_work *works, **works_tail; /* submitted and not reported, in order */
+    unsigned lanes_busy[LANE_COUNT];
+    bool settling;
 
     struct sim_listener *listeners;
     struct sim_stream *streams;

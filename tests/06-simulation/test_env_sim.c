@@ -222,7 +222,7 @@ TEST("2", 3, what_was_not_synced_is_lost_at_a_crash) {
     sim_free(sim);
 }
 
-TEST("2", 3, a_sync_under_way_at_a_crash_never_reports) {
+TEST("2", 3, a_sync_under_way_at_a_crash_makes_nothing_durable) {
     struct sim *sim = new_sim(1);
     uint64_t machine = sim_add(sim, &notes_ops, NULL);
     struct notes *notes = start_notes(sim, machine);
