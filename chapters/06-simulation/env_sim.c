@@ -457,7 +457,7 @@ void sim_crash(struct sim *sim, uint64_t id, enum crash_loss loss) {
     assert(!machine->in_turn);
     machine->silent = loss != LOSE_NONE && prng_below(&sim->prng, 2) == 0;
     sim_net_disconnect(machine);
-    machine->up = false; /* nothing leaves it any more */
+    machine->up = false;                         /* nothing leaves it any more */
     env_fault_arm(machine->env, FAULT_CRASH, 0); /* files stay as the crash leaves them */
     env_fault_power_loss(machine->env, loss);
     settle_work(machine);
