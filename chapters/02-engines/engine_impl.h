@@ -59,6 +59,7 @@ void engine_iterator_init(struct engine_iterator *it, const struct engine_iterat
                           const struct engine_iterator_options *options);
 void engine_iterator_deinit(struct engine_iterator *it);
 
+extern const struct engine_ops engine_lsm_ops;
 extern const struct engine_ops engine_mem_ops;
 extern const struct engine_ops engine_rocksdb_ops;
 

@@ -15,38 +15,6 @@ static struct engine_mem *mem_of(struct engine *base) {
     return CONTAINER_OF(base, struct engine_mem, base);
 }
 
-/* ---- internal keys -------------------------------------------------------------------------- */
-
-struct slice mem_internal_key(struct buf *out, struct slice key, uint64_t sequence,
-                              enum write_kind kind) {
-    buf_clear(out);
-    buf_append_slice(out, key);
-    put_u64le(out, sequence);
-    put_u8(out, (uint8_t)kind);
-    return buf_slice(out);
-}
-
-struct slice mem_user_key(struct slice internal) {
-    return slice_of(internal.data, internal.len - MEM_TRAILER_BYTES);
-}
-
-uint64_t mem_key_sequence(struct slice internal) {
-    return load_u64le(internal.data + internal.len - MEM_TRAILER_BYTES);
-}
-
-enum write_kind mem_key_kind(struct slice internal) {
-    return (enum write_kind)internal.data[internal.len - 1];
-}
-
-/* By user key, then newest first. The kind does not count: a batch that writes a key twice
- * replaces. */
-static int compare_internal(struct slice a, struct slice b) {
-    int order = slice_compare(mem_user_key(a), mem_user_key(b));
-    if (order != 0) return order;
-    uint64_t a_sequence = mem_key_sequence(a), b_sequence = mem_key_sequence(b);
-    return (a_sequence < b_sequence) - (a_sequence > b_sequence);
-}
-
 /* ---- versions ------------------------------------------------------------------------------- */
 
 /* Does a snapshot s with low <= s < high exist? */
@@ -64,7 +32,7 @@ static bool is_needed(const struct engine_mem *engine, uint64_t low, uint64_t hi
 }
 
 static bool stands_on(const struct memtable_iterator *it, struct slice key) {
-    return memtable_valid(it) && slice_equal(mem_user_key(memtable_key(it)), key);
+    return memtable_valid(it) && slice_equal(internal_key_user(memtable_key(it)), key);
 }
 
 static void remove_version(struct engine_mem *engine, struct slice internal) {
@@ -78,14 +46,14 @@ static void remove_version(struct engine_mem *engine, struct slice internal) {
  * last, so that a reader on another thread never meets a version whose mark is gone. */
 static size_t drop_versions(struct engine_mem *engine, struct slice key) {
     struct memtable_iterator it = memtable_iterator_of(engine->table);
-    memtable_seek(&it, mem_internal_key(&engine->scratch, key, UINT64_MAX, WRITE_PUT));
+    memtable_seek(&it, internal_key_make(&engine->scratch, key, UINT64_MAX, WRITE_PUT));
     if (!stands_on(&it, key)) return 0;
     struct slice newest = memtable_key(&it);
-    uint64_t newer = mem_key_sequence(newest);
+    uint64_t newer = internal_key_sequence(newest);
     size_t kept = 0;
     for (memtable_next(&it); stands_on(&it, key); memtable_next(&it)) {
         struct slice version = memtable_key(&it);
-        uint64_t sequence = mem_key_sequence(version);
+        uint64_t sequence = internal_key_sequence(version);
         /* The node stays in memory until the reclaim: `it` goes on from it. */
         if (is_needed(engine, sequence, newer))
             kept++;
@@ -93,13 +61,13 @@ static size_t drop_versions(struct engine_mem *engine, struct slice key) {
             remove_version(engine, version);
         newer = sequence;
     }
-    if (kept == 0 && mem_key_kind(newest) == WRITE_DELETE) remove_version(engine, newest);
+    if (kept == 0 && internal_key_kind(newest) == WRITE_DELETE) remove_version(engine, newest);
     return kept;
 }
 
 static void write_version(struct engine_mem *engine, struct slice key, uint64_t sequence,
                           enum write_kind kind, struct slice value) {
-    struct slice internal = mem_internal_key(&engine->scratch, key, sequence, kind);
+    struct slice internal = internal_key_make(&engine->scratch, key, sequence, kind);
     enum status status = memtable_put(engine->table, internal, value);
     assert(status == STATUS_OK); /* the table itself has no limit */
     (void)status;
@@ -110,14 +78,14 @@ static void delete_range(struct engine_mem *engine, struct slice start, struct s
                          uint64_t sequence) {
     struct buf key = BUF_INIT;
     struct memtable_iterator it = memtable_iterator_of(engine->table);
-    memtable_seek(&it, mem_internal_key(&engine->scratch, start, UINT64_MAX, WRITE_PUT));
-    while (memtable_valid(&it) && slice_compare(mem_user_key(memtable_key(&it)), end) < 0) {
+    memtable_seek(&it, internal_key_make(&engine->scratch, start, UINT64_MAX, WRITE_PUT));
+    while (memtable_valid(&it) && slice_compare(internal_key_user(memtable_key(&it)), end) < 0) {
         struct slice newest = memtable_key(&it);
         buf_clear(&key);
-        buf_append_slice(&key, mem_user_key(newest));
-        if (mem_key_kind(newest) == WRITE_PUT)
+        buf_append_slice(&key, internal_key_user(newest));
+        if (internal_key_kind(newest) == WRITE_PUT)
             write_version(engine, buf_slice(&key), sequence, WRITE_DELETE, SLICE_EMPTY);
-        memtable_seek(&it, mem_internal_key(&engine->scratch, buf_slice(&key), 0, WRITE_PUT));
+        memtable_seek(&it, internal_key_make(&engine->scratch, buf_slice(&key), 0, WRITE_PUT));
     }
     buf_deinit(&key);
 }
@@ -245,8 +213,8 @@ static uint64_t mem_size_estimate(struct engine *base, struct slice start, struc
     size_t count = memtable_count(engine->table);
     if (count == 0) return 0;
     struct buf from = BUF_INIT, to = BUF_INIT;
-    mem_internal_key(&from, start, UINT64_MAX, WRITE_PUT);
-    if (end.len > 0) mem_internal_key(&to, end, UINT64_MAX, WRITE_PUT);
+    internal_key_make(&from, start, UINT64_MAX, WRITE_PUT);
+    if (end.len > 0) internal_key_make(&to, end, UINT64_MAX, WRITE_PUT);
     size_t inside = memtable_estimate_count(engine->table, buf_slice(&from), buf_slice(&to));
     buf_deinit(&from);
     buf_deinit(&to);
@@ -280,7 +248,7 @@ static enum status mem_open(struct env *env, const struct engine_options *option
         options->memory_limit_bytes > 0 ? options->memory_limit_bytes : MEMORY_LIMIT_DEFAULT;
     env_random(env, "engine_mem", &engine->prng);
     engine->table = memtable_new(&(struct memtable_options){
-        .compare = compare_internal,
+        .compare = internal_key_compare,
         .seed = prng_u64(&engine->prng),
         .flags = MEMTABLE_CONCURRENT,
     });

@@ -1,9 +1,7 @@
 /* engine_mem.h - what the files of the in-memory engine share. Internal to it.
  *
- * Every write makes a new version: the skip list's key is the user's key followed by a 9-byte
- * trailer, the sequence number of the batch (newest first) and the kind. A reader at sequence s
- * sees, of each key, the newest version <= s. A version is dropped as soon as no reader can see it
- * (multi-version concurrency control, Reed 1978, in the form that LevelDB gave it).
+ * Every write makes a new version: the skip list's key is an internal key (internal_key.h). A
+ * version is dropped as soon as no reader can see it.
  *
  * Invariants
  *  1. All operations of a batch carry one sequence number, published when the batch is complete.
@@ -17,12 +15,11 @@
 #define CAIRN_ENGINE_MEM_H
 
 #include "engine_impl.h"
+#include "internal_key.h"
 #include "memtable.h"
 #include "prng.h"
 #include "snapshot_file.h"
 #include "wal.h"
-
-enum { MEM_TRAILER_BYTES = 9 };
 
 /* In the order of creation, so oldest first: sequences and marks never decrease along the list. */
 struct engine_snapshot {
@@ -72,12 +69,6 @@ struct engine_mem {
 };
 
 /* engine_mem.c */
-/* Appends the internal key to `out`, which is cleared. */
-struct slice mem_internal_key(struct buf *out, struct slice key, uint64_t sequence,
-                              enum write_kind kind);
-struct slice mem_user_key(struct slice internal);
-uint64_t mem_key_sequence(struct slice internal);
-enum write_kind mem_key_kind(struct slice internal);
 void mem_apply(struct engine_mem *engine, struct slice encoded);
 /* A snapshot went, or the flushed one moved on: old versions may have become useless. They are
  * dropped a few at a time, by writes and releases to come. */

@@ -31,17 +31,17 @@ static const struct mem_iterator *iterator_of_const(const struct engine_iterator
 bool mem_get_at(const struct engine_mem *engine, struct slice key, uint64_t sequence,
                 struct buf *scratch, struct slice *value) {
     struct memtable_iterator it = memtable_iterator_of(engine->table);
-    memtable_seek(&it, mem_internal_key(scratch, key, sequence, WRITE_PUT));
+    memtable_seek(&it, internal_key_make(scratch, key, sequence, WRITE_PUT));
     if (!memtable_valid(&it)) return false;
     struct slice internal = memtable_key(&it);
-    if (!slice_equal(mem_user_key(internal), key) || mem_key_kind(internal) != WRITE_PUT)
+    if (!slice_equal(internal_key_user(internal), key) || internal_key_kind(internal) != WRITE_PUT)
         return false;
     *value = memtable_value(&it);
     return true;
 }
 
 static void seek_internal(struct mem_iterator *it, struct slice key, uint64_t sequence) {
-    memtable_seek(&it->at, mem_internal_key(&it->scratch, key, sequence, WRITE_PUT));
+    memtable_seek(&it->at, internal_key_make(&it->scratch, key, sequence, WRITE_PUT));
 }
 
 /* From any node on, forward to the first visible version of a key inside the bounds. */
@@ -50,12 +50,12 @@ static void settle_forward(struct mem_iterator *it) {
     it->valid = false;
     while (memtable_valid(&it->at)) {
         struct slice internal = memtable_key(&it->at);
-        struct slice key = mem_user_key(internal);
+        struct slice key = internal_key_user(internal);
         if (upper.len > 0 && slice_compare(key, upper) >= 0) return;
-        if (mem_key_sequence(internal) > it->sequence) {
+        if (internal_key_sequence(internal) > it->sequence) {
             seek_internal(it, key,
                           it->sequence); /* written after us: an older version, or the next key */
-        } else if (mem_key_kind(internal) == WRITE_PUT) {
+        } else if (internal_key_kind(internal) == WRITE_PUT) {
             it->valid = true;
             return;
         } else {
@@ -70,18 +70,18 @@ static void settle_backward(struct mem_iterator *it) {
     it->valid = false;
     while (memtable_valid(&it->at)) {
         buf_clear(&it->key);
-        buf_append_slice(&it->key, mem_user_key(memtable_key(&it->at)));
+        buf_append_slice(&it->key, internal_key_user(memtable_key(&it->at)));
         struct slice key = buf_slice(&it->key);
         if (slice_compare(key, lower) < 0) return;
         seek_internal(it, key, it->sequence);
         if (memtable_valid(&it->at)) {
             struct slice internal = memtable_key(&it->at);
-            if (slice_equal(mem_user_key(internal), key) && mem_key_kind(internal) == WRITE_PUT) {
+            if (slice_equal(internal_key_user(internal), key) && internal_key_kind(internal) == WRITE_PUT) {
                 it->valid = true;
                 return;
             }
         }
-        memtable_seek_before(&it->at, mem_internal_key(&it->scratch, key, UINT64_MAX, WRITE_PUT));
+        memtable_seek_before(&it->at, internal_key_make(&it->scratch, key, UINT64_MAX, WRITE_PUT));
     }
 }
 
@@ -108,7 +108,7 @@ static void mem_seek_first(struct engine_iterator *base) {
 static void mem_seek_for_prev(struct engine_iterator *base, struct slice key) {
     struct mem_iterator *it = iterator_of(base);
     if (blocked(it)) return;
-    memtable_seek_for_prev(&it->at, mem_internal_key(&it->scratch, key, 0, WRITE_PUT));
+    memtable_seek_for_prev(&it->at, internal_key_make(&it->scratch, key, 0, WRITE_PUT));
     settle_backward(it);
 }
 
@@ -116,7 +116,7 @@ static void mem_seek_last(struct engine_iterator *base) {
     struct mem_iterator *it = iterator_of(base);
     if (blocked(it)) return;
     if (base->upper.len > 0)
-        memtable_seek_before(&it->at, mem_internal_key(&it->scratch, buf_slice(&base->upper),
+        memtable_seek_before(&it->at, internal_key_make(&it->scratch, buf_slice(&base->upper),
                                                        UINT64_MAX, WRITE_PUT));
     else
         memtable_seek_last(&it->at);
@@ -125,25 +125,25 @@ static void mem_seek_last(struct engine_iterator *base) {
 
 static void mem_next(struct engine_iterator *base) {
     struct mem_iterator *it = iterator_of(base);
-    struct slice key = mem_user_key(memtable_key(&it->at));
+    struct slice key = internal_key_user(memtable_key(&it->at));
     /* Old versions are few; a search would cost more. */
     do
         memtable_next(&it->at);
-    while (memtable_valid(&it->at) && slice_equal(mem_user_key(memtable_key(&it->at)), key));
+    while (memtable_valid(&it->at) && slice_equal(internal_key_user(memtable_key(&it->at)), key));
     settle_forward(it);
 }
 
 static void mem_prev(struct engine_iterator *base) {
     struct mem_iterator *it = iterator_of(base);
-    struct slice key = mem_user_key(memtable_key(&it->at));
-    memtable_seek_before(&it->at, mem_internal_key(&it->scratch, key, UINT64_MAX, WRITE_PUT));
+    struct slice key = internal_key_user(memtable_key(&it->at));
+    memtable_seek_before(&it->at, internal_key_make(&it->scratch, key, UINT64_MAX, WRITE_PUT));
     settle_backward(it);
 }
 
 static bool mem_valid(const struct engine_iterator *base) { return iterator_of_const(base)->valid; }
 
 static struct slice mem_key(const struct engine_iterator *base) {
-    return mem_user_key(memtable_key(&iterator_of_const(base)->at));
+    return internal_key_user(memtable_key(&iterator_of_const(base)->at));
 }
 
 static struct slice mem_value(const struct engine_iterator *base) {

@@ -56,7 +56,10 @@ struct slice text(const char *string) {
 }
 
 void commit(struct fixture *f) {
-    assert_ok(engine_write(f->engine, &f->batch, &f->error), &f->error);
+    enum status status;
+    while ((status = engine_write(f->engine, &f->batch, &f->error)) == STATUS_BUSY)
+        assert_ok(engine_flush(f->engine, &f->error), &f->error);
+    assert_ok(status, &f->error);
     write_batch_clear(&f->batch);
 }
 

@@ -9,6 +9,7 @@
 #define EVERY_ENGINE(step, invariant, name)                                                        \
     static void name(const char *kind);                                                            \
     TEST(step, invariant, mem_##name) { name("mem"); }                                             \
+    TEST(step, invariant, lsm_##name) { name("lsm"); }                                             \
     TEST(step, invariant, rocksdb_##name) { name("rocksdb"); }                                     \
     static void name(const char *kind)
 

@@ -150,13 +150,27 @@ static void sync_and_reopen(struct fixture *f, struct held *held) {
     reopen(f);
 }
 
-static void run_against_model(const char *kind, bool own_log, uint64_t seed) {
+static void stop_loop(void *arg) { env_stop(arg); }
+
+/* Lets what is under way in the background take a step or a few. */
+static void run_loop(struct fixture *f) {
+    struct env_timer timer;
+    env_timer_init(&timer, stop_loop, f->env);
+    env_timer_start(f->env, &timer, env_now_ns(f->env) + NS_PER_MS / 10);
+    env_run(f->env);
+}
+
+/* write_buffer_bytes 0: the default, which this never fills. */
+static void run_against_model(const char *kind, bool own_log, uint64_t seed,
+                              size_t write_buffer_bytes) {
     TEST_LIMIT(60000);
     struct fixture f;
     struct model *model = MEM_NEW(struct model);
     struct held *held = mem_zalloc(sizeof(struct held) * MODEL_SNAPSHOTS);
     struct prng prng;
     setup_with(&f, kind, own_log);
+    f.options.write_buffer_bytes = write_buffer_bytes;
+    reopen(&f);
     model_init(model);
     prng_seed(&prng, seed);
     for (int i = 0; i < 3000; i++) {
@@ -171,6 +185,8 @@ static void run_against_model(const char *kind, bool own_log, uint64_t seed) {
             compare_walk(&f, one->snapshot, model, values, &prng);
         else if (what < 990)
             toggle_snapshot(&f, model, one);
+        else if (what < 993 && write_buffer_bytes > 0)
+            run_loop(&f);
         else if (what < 997)
             assert_ok(engine_flush(f.engine, &f.error), &f.error);
         else
@@ -185,9 +201,14 @@ static void run_against_model(const char *kind, bool own_log, uint64_t seed) {
 }
 
 EVERY_ENGINE("2.8", 3, random_operations_agree_with_the_model) {
-    run_against_model(kind, false, 11);
+    run_against_model(kind, false, 11, 0);
 }
 
 EVERY_ENGINE("2.8", 3, random_operations_agree_with_the_model_with_an_own_log) {
-    run_against_model(kind, true, 12);
+    run_against_model(kind, true, 12, 0);
+}
+
+TEST("2.8", 3, lsm_of_small_tables_agrees_with_the_model) {
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        run_against_model("lsm", seed % 2 == 0, seed, 4096);
 }

@@ -1,0 +1,209 @@
+/* lsm_compaction.c - choosing tables to merge, and versions to keep. What lives here: scores,
+ * overlaps, the three rules of dropping. What must not: reading, writing, waiting (lsm_job.c). */
+#include "lsm_compaction.h"
+
+#include "internal_key.h"
+#include "mem.h"
+
+enum { LEVEL_FACTOR = 10 };
+
+static struct slice smallest_of(const struct lsm_table *table) {
+    return internal_key_user(buf_slice(&table->meta.smallest));
+}
+
+static struct slice largest_of(const struct lsm_table *table) {
+    return internal_key_user(buf_slice(&table->meta.largest));
+}
+
+/* ---- inputs --------------------------------------------------------------------------------- */
+
+static void add_input(struct lsm_compaction *compaction, int side, struct lsm_table *table) {
+    size_t count = compaction->counts[side]++;
+    compaction->inputs[side] =
+        mem_realloc(compaction->inputs[side], (count + 1) * sizeof(struct lsm_table *));
+    compaction->inputs[side][count] = table;
+}
+
+static void add_overlapping(const struct lsm_version *version, struct lsm_compaction *compaction,
+                            struct slice smallest, struct slice largest) {
+    unsigned level = compaction->output_level;
+    for (size_t i = 0; i < version->table_count[level]; i++)
+        if (lsm_table_overlaps(version->tables[level][i], smallest, largest))
+            add_input(compaction, 1, version->tables[level][i]);
+}
+
+/* Of the tables of a side; false if there is none. */
+static bool range_of(const struct lsm_compaction *compaction, int side, struct slice *smallest,
+                     struct slice *largest) {
+    for (size_t i = 0; i < compaction->counts[side]; i++) {
+        struct slice first = smallest_of(compaction->inputs[side][i]);
+        struct slice last = largest_of(compaction->inputs[side][i]);
+        if (i == 0 || slice_compare(first, *smallest) < 0) *smallest = first;
+        if (i == 0 || slice_compare(last, *largest) > 0) *largest = last;
+    }
+    return compaction->counts[side] > 0;
+}
+
+static bool overlap_each_other(const struct lsm_compaction *compaction) {
+    for (size_t i = 0; i < compaction->counts[0]; i++)
+        for (size_t k = 0; k < i; k++)
+            if (lsm_table_overlaps(compaction->inputs[0][i], smallest_of(compaction->inputs[0][k]),
+                                   largest_of(compaction->inputs[0][k])))
+                return true;
+    return false;
+}
+
+static void complete(const struct lsm_version *version, struct lsm_compaction *compaction) {
+    struct slice smallest = SLICE_EMPTY, largest = SLICE_EMPTY;
+    if (compaction->output_level == compaction->level) return;
+    if (range_of(compaction, 0, &smallest, &largest))
+        add_overlapping(version, compaction, smallest, largest);
+    compaction->is_move = compaction->counts[1] == 0 && !overlap_each_other(compaction);
+}
+
+static void take_level(const struct lsm_version *version, unsigned level,
+                       struct lsm_compaction *out) {
+    for (size_t i = 0; i < version->table_count[level]; i++)
+        add_input(out, 0, version->tables[level][i]);
+}
+
+/* Round robin over the keys, so that every part of the level gets its turn. */
+static void take_next_table(const struct lsm_version *version, unsigned level,
+                            struct lsm_compaction_cursor *cursor, struct lsm_compaction *out) {
+    struct lsm_table *chosen = version->tables[level][0];
+    struct slice after = buf_slice(&cursor->largest[level]);
+    for (size_t i = 0; i < version->table_count[level]; i++) {
+        struct lsm_table *table = version->tables[level][i];
+        if (after.len == 0 || internal_key_compare(buf_slice(&table->meta.smallest), after) <= 0)
+            continue;
+        chosen = table;
+        break;
+    }
+    add_input(out, 0, chosen);
+    buf_clear(&cursor->largest[level]);
+    buf_append_slice(&cursor->largest[level], buf_slice(&chosen->meta.largest));
+}
+
+/* ---- picking -------------------------------------------------------------------------------- */
+
+/* The level that is furthest beyond its share, or LSM_LEVELS. */
+static unsigned fullest_level(const struct lsm_version *version, const struct lsm_shape *shape) {
+    double best = 1.0;
+    unsigned chosen = LSM_LEVELS;
+    uint64_t share = shape->level1_bytes;
+    for (unsigned level = 0; level + 1 < LSM_LEVELS; level++) {
+        double score = level == 0
+                           ? (double)version->table_count[0] / (double)shape->l0_tables
+                           : (double)lsm_version_level_bytes(version, level) / (double)share;
+        if (level > 0) share *= LEVEL_FACTOR;
+        if (score >= best && version->table_count[level] > 0) {
+            best = score;
+            chosen = level;
+            if (level == 0) return chosen; /* it slows every read */
+        }
+    }
+    return chosen;
+}
+
+static bool is_unclean(const struct lsm_table *table, const struct lsm_tombstone *tombstone) {
+    return table->meta.clean_sequence < tombstone->sequence &&
+           slice_compare(smallest_of(table), buf_slice(&tombstone->end)) < 0 &&
+           slice_compare(buf_slice(&tombstone->start), largest_of(table)) <= 0;
+}
+
+/* A table that keeps the oldest range tombstone needed. In the last level it is merged in place. */
+static bool pick_unclean(const struct lsm_version *version, struct lsm_compaction *out) {
+    const struct lsm_tombstone *oldest = version->tombstones[0];
+    for (unsigned level = 0; level < LSM_LEVELS; level++) {
+        for (size_t i = 0; i < version->table_count[level]; i++) {
+            if (!is_unclean(version->tables[level][i], oldest)) continue;
+            out->level = level;
+            out->output_level = level + 1 < LSM_LEVELS ? level + 1 : level;
+            if (level == 0)
+                take_level(version, 0, out);
+            else
+                add_input(out, 0, version->tables[level][i]);
+            complete(version, out);
+            out->is_move = false;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool lsm_compaction_pick(const struct lsm_version *version, const struct lsm_shape *shape,
+                         struct lsm_compaction_cursor *cursor, struct lsm_compaction *out) {
+    *out = (struct lsm_compaction){0};
+    unsigned level = fullest_level(version, shape);
+    if (level == LSM_LEVELS)
+        return version->tombstone_count > shape->tombstones && pick_unclean(version, out);
+    out->level = level;
+    out->output_level = level + 1;
+    if (level == 0)
+        take_level(version, 0, out);
+    else
+        take_next_table(version, level, cursor, out);
+    complete(version, out);
+    return true;
+}
+
+void lsm_compaction_deinit(struct lsm_compaction *compaction) {
+    mem_free(compaction->inputs[0]);
+    mem_free(compaction->inputs[1]);
+    *compaction = (struct lsm_compaction){0};
+}
+
+void lsm_compaction_cursor_deinit(struct lsm_compaction_cursor *cursor) {
+    for (unsigned level = 0; level < LSM_LEVELS; level++)
+        buf_deinit(&cursor->largest[level]);
+}
+
+/* Tables of level 0 overlap: each is a run of its own. */
+void lsm_compaction_add_sources(const struct lsm_compaction *compaction, struct lsm_merge *merge) {
+    static const struct block_access alone = {0};
+    size_t runs = compaction->level == 0 ? compaction->counts[0] : 1;
+    size_t per_run = compaction->level == 0 ? 1 : compaction->counts[0];
+    for (size_t i = 0; i < runs; i++)
+        lsm_merge_add(merge, lsm_source_of_tables(&compaction->inputs[0][i], per_run, &alone));
+    if (compaction->counts[1] > 0)
+        lsm_merge_add(merge,
+                      lsm_source_of_tables(compaction->inputs[1], compaction->counts[1], &alone));
+}
+
+/* ---- dropping ------------------------------------------------------------------------------- */
+
+uint64_t lsm_ranges_hidden_at(const struct memtable *ranges, struct slice user_key,
+                              uint64_t sequence) {
+    uint64_t newest = 0;
+    struct memtable_iterator it = memtable_iterator_of(ranges);
+    for (memtable_seek_first(&it); memtable_valid(&it); memtable_next(&it)) {
+        struct slice start = memtable_key(&it);
+        if (slice_compare(internal_key_user(start), user_key) > 0) break;
+        uint64_t at = internal_key_sequence(start);
+        if (at > newest && at <= sequence && slice_compare(user_key, memtable_value(&it)) < 0)
+            newest = at;
+    }
+    return newest;
+}
+
+void lsm_filter_deinit(struct lsm_filter *filter) { buf_deinit(&filter->user); }
+
+static bool is_hidden(const struct lsm_filter *filter, struct slice user, uint64_t sequence) {
+    if (filter->version != NULL &&
+        lsm_version_hidden_at(filter->version, user, UINT64_MAX) > sequence)
+        return true;
+    for (size_t i = 0; i < filter->range_count; i++)
+        if (lsm_ranges_hidden_at(filter->ranges[i], user, UINT64_MAX) > sequence) return true;
+    return false;
+}
+
+bool lsm_filter_keeps(struct lsm_filter *filter, struct slice internal_key) {
+    struct slice user = internal_key_user(internal_key);
+    if (filter->started && slice_equal(buf_slice(&filter->user), user)) return false; /* rule 1 */
+    filter->started = true;
+    buf_clear(&filter->user);
+    buf_append_slice(&filter->user, user);
+    if (is_hidden(filter, user, internal_key_sequence(internal_key))) return false; /* rule 2 */
+    if (internal_key_kind(internal_key) == WRITE_PUT || filter->version == NULL) return true;
+    return lsm_version_may_hold(filter->version, filter->level_below, user); /* rule 3 */
+}

@@ -1,0 +1,78 @@
+/* lsm_job.h - a flush or a compaction: a merge that becomes tables. Internal to the LSM tree.
+ *
+ * A job alternates between a lane and the loop, a slice at a time, because only the loop writes
+ * files and only a lane may wait:
+ *
+ *   PRODUCE  lane: merges, filters, makes up to a slice of bytes;  loop: writes them to the file
+ *   SYNC     lane: syncs the tables and the directory, opens them; loop: appends the edit
+ *   COMMIT   lane: syncs the manifest;                             loop: makes the new view current
+ *
+ * A crash in between leaves files that no manifest names: recovery removes them. The same steps run
+ * one after the other on the caller's thread when somebody waits (lsm_job_run).
+ *
+ * Invariants
+ *  1. The lane's part touches the job and what it holds references to (a view that nobody changes);
+ *     the loop touches the job only between those parts, but for `engine`.
+ *  2. engine NULL: the job was given up. It ends at its next step on the loop, and its files stay
+ *     for recovery to remove, since their numbers may belong to another by now. */
+#ifndef CAIRN_LSM_JOB_H
+#define CAIRN_LSM_JOB_H
+
+#include "engine_lsm.h"
+#include "sstable_writer.h"
+
+enum lsm_job_stage { LSM_PRODUCE, LSM_SYNC, LSM_COMMIT };
+
+struct lsm_output {
+    struct file *file; /* NULL once its table is open */
+    struct lsm_table *table;
+};
+
+struct lsm_job {
+    struct engine_lsm *engine;
+    struct env *env;
+    char *dir;
+    bool is_flush;
+    bool on_lane;
+    enum lsm_job_stage stage;
+    struct lsm_view *view; /* what it reads */
+    struct lsm_compaction compaction;
+    struct lsm_merge merge;
+    struct lsm_filter filter;
+    const struct memtable **ranges; /* of the memtables that are flushed */
+    uint64_t table_bytes;           /* a table is ended there; 0: one table takes all */
+    uint64_t clean_sequence;
+    bool started;
+    bool exhausted; /* the merge is at its end */
+    bool table_full;
+    struct sstable_writer writer;
+    struct file *file; /* of the table that is being made */
+    uint64_t number;
+    uint64_t written;
+    struct lsm_output *outputs; /* complete tables */
+    size_t output_count;
+    struct lsm_edit edit;
+    struct lsm_manifest *manifest; /* from the append on */
+    enum status status;
+    struct error error;
+    struct env_work work;
+};
+
+/* A flush of all sealed memtables, or of nothing. */
+struct lsm_job *lsm_job_new_flush(struct engine_lsm *engine);
+/* Takes the compaction over. */
+struct lsm_job *lsm_job_new_compaction(struct engine_lsm *engine,
+                                       struct lsm_compaction *compaction);
+void lsm_job_free(struct lsm_job *job);
+
+/* The lane's part of the stage. */
+void lsm_job_work(struct lsm_job *job);
+/* The loop's part after PRODUCE and SYNC; leads to the next stage. On failure job->status says so.
+ * True: there is nothing to commit, the job is at its end. */
+bool lsm_job_advance(struct lsm_job *job);
+/* The loop's part after COMMIT: the edit is durable. */
+enum status lsm_job_install(struct lsm_job *job, struct error *error) MUST_CHECK;
+/* After a failure before COMMIT: removes what was written. */
+void lsm_job_remove_outputs(struct lsm_job *job);
+
+#endif

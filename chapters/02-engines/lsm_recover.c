@@ -1,0 +1,253 @@
+/* lsm_recover.c - from files to a running engine, and a copy of them. What lives here: reading the
+ * manifest, opening its tables, removing orphans, replaying the own log; checkpoints. What must not:
+ * anything that runs later. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine_lsm.h"
+#include "mem.h"
+
+static char *path_in(const char *dir, const char *name) {
+    size_t size = strlen(dir) + strlen(name) + 2;
+    char *path = mem_alloc(size);
+    snprintf(path, size, "%s/%s", dir, name);
+    return path;
+}
+
+/* ---- the manifest --------------------------------------------------------------------------- */
+
+struct recovery {
+    struct lsm_version *version;
+    uint64_t next_number;
+};
+
+static enum status apply_edit(void *arg, struct lsm_edit *edit, struct error *error) {
+    struct recovery *recovery = arg;
+    uint64_t next_number = edit->next_number;
+    struct lsm_version *version = lsm_version_apply(recovery->version, edit, error);
+    if (version == NULL) return STATUS_CORRUPT;
+    lsm_version_unref(recovery->version, NULL, NULL);
+    recovery->version = version;
+    if (next_number > recovery->next_number) recovery->next_number = next_number;
+    return STATUS_OK;
+}
+
+static enum status open_table(struct env *env, const char *dir, struct lsm_table *table,
+                              struct error *error) {
+    struct file *file;
+    uint64_t size = 0;
+    char *path = lsm_table_path(dir, table->meta.number);
+    enum status status = env_file_open(env, path, FILE_READ, &file, error);
+    if (status == STATUS_NOT_FOUND)
+        status = error_set(error, STATUS_CORRUPT, "%s: the manifest names it, but it is missing",
+                           path);
+    else if (status == STATUS_OK) {
+        status = file_size(file, &size, error);
+        if (status == STATUS_OK && size != table->meta.size_bytes)
+            status = error_set(error, STATUS_CORRUPT, "%s: %llu bytes, the manifest says %llu",
+                               path, (unsigned long long)size,
+                               (unsigned long long)table->meta.size_bytes);
+        if (status == STATUS_OK)
+            status = sstable_open(file, table->meta.number, &table->reader, error);
+        if (status != STATUS_OK) file_close(file);
+    }
+    mem_free(path);
+    return status;
+}
+
+static enum status open_tables(struct engine_lsm *engine, const struct lsm_version *version,
+                               struct error *error) {
+    for (unsigned level = 0; level < LSM_LEVELS; level++)
+        for (size_t i = 0; i < version->table_count[level]; i++)
+            TRY(open_table(engine->env, engine->dir, version->tables[level][i], error));
+    return STATUS_OK;
+}
+
+/* ---- orphans -------------------------------------------------------------------------------- */
+
+struct orphans {
+    struct engine_lsm *engine;
+    struct buf names; /* each ends with a NUL */
+};
+
+static bool is_table_of(const struct lsm_version *version, uint64_t number) {
+    for (unsigned level = 0; level < LSM_LEVELS; level++)
+        for (size_t i = 0; i < version->table_count[level]; i++)
+            if (version->tables[level][i]->meta.number == number) return true;
+    return false;
+}
+
+/* What a crash left behind: tables and manifests that the current manifest does not know. */
+static void judge(void *arg, const char *name) {
+    struct orphans *orphans = arg;
+    struct engine_lsm *engine = orphans->engine;
+    size_t len = strlen(name);
+    bool orphan = false;
+    if (len > 4 && strcmp(name + len - 4, ".sst") == 0)
+        orphan = !is_table_of(engine->view->version, strtoull(name, NULL, 10));
+    else if (strncmp(name, "MANIFEST-", 9) == 0)
+        orphan = strtoull(name + 9, NULL, 10) != lsm_manifest_number(engine->manifest);
+    else
+        orphan = strcmp(name, "CURRENT.tmp") == 0;
+    if (orphan) buf_append(&orphans->names, name, len + 1);
+}
+
+static enum status remove_orphans(struct engine_lsm *engine, struct error *error) {
+    struct orphans orphans = {.engine = engine};
+    enum status status = env_dir_list(engine->env, engine->dir, judge, &orphans, error);
+    for (size_t at = 0; status == STATUS_OK && at < orphans.names.len;) {
+        const char *name = (const char *)orphans.names.data + at;
+        char *path = path_in(engine->dir, name);
+        status = env_file_remove(engine->env, path, error);
+        mem_free(path);
+        at += strlen(name) + 1;
+    }
+    buf_deinit(&orphans.names);
+    return status;
+}
+
+/* ---- the own log ---------------------------------------------------------------------------- */
+
+static enum status replay_batch(void *arg, uint64_t position, uint8_t type, struct slice payload,
+                                struct error *error) {
+    struct engine_lsm *engine = arg;
+    (void)type;
+    if (position < engine->view->version->log_position) return STATUS_OK;
+    if (write_batch_validate(payload, NULL, error) != STATUS_OK)
+        return error_set(error, STATUS_CORRUPT,
+                         "%s: the log holds a malformed batch at position %llu", engine->dir,
+                         (unsigned long long)position);
+    lsm_apply(engine, payload);
+    return STATUS_OK;
+}
+
+static enum status open_log(struct engine_lsm *engine, const struct engine_options *options,
+                            struct error *error) {
+    char *dir = path_in(options->dir, "log");
+    enum status status = STATUS_OK;
+    struct wal_options log_options = {.segment_bytes = options->log_segment_bytes};
+    if (options->own_log)
+        status = wal_open(engine->env, dir, &log_options, replay_batch, engine, &engine->wal, error);
+    else if (env_file_exists(engine->env, dir))
+        status =
+            error_set(error, STATUS_INVALID,
+                      "%s was made with a log of its own and must be opened with it", options->dir);
+    mem_free(dir);
+    return status;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* An edit that makes the version out of nothing. Only for writing: it is taken apart again by
+ * forget_whole, for it borrows. */
+static void describe_whole(const struct lsm_version *version, uint64_t next_number,
+                           uint64_t log_position, struct lsm_edit *out) {
+    lsm_edit_init(out);
+    out->flushed_sequence = version->flushed_sequence;
+    out->log_position = log_position;
+    out->next_number = next_number;
+    for (unsigned level = 0; level < LSM_LEVELS; level++)
+        for (size_t i = 0; i < version->table_count[level]; i++)
+            lsm_edit_add(out, level, version->tables[level][i]);
+    for (size_t i = 0; i < version->tombstone_count; i++)
+        lsm_edit_add_tombstone(out, buf_slice(&version->tombstones[i]->start),
+                               buf_slice(&version->tombstones[i]->end),
+                               version->tombstones[i]->sequence);
+}
+
+static void forget_whole(struct lsm_edit *edit) {
+    edit->added_count = 0;
+    lsm_edit_deinit(edit);
+}
+
+/* Each opening begins a manifest: a torn tail of the old one is never appended to. */
+static enum status begin_manifest(struct engine_lsm *engine, struct error *error) {
+    struct lsm_edit whole;
+    const struct lsm_version *version = engine->view->version;
+    uint64_t number = engine->next_number++;
+    describe_whole(version, engine->next_number, version->log_position, &whole);
+    enum status status =
+        lsm_manifest_create(engine->env, engine->dir, number, &whole, &engine->manifest, error);
+    forget_whole(&whole);
+    return status;
+}
+
+static void begin_view(struct engine_lsm *engine, struct lsm_version *version) {
+    struct lsm_memtable *active = lsm_memtable_new(prng_u64(&engine->prng));
+    lsm_set_view(engine, lsm_view_new(version, &active, 1));
+    engine->sequence = version->flushed_sequence;
+}
+
+enum status lsm_recover(struct engine_lsm *engine, const struct engine_options *options,
+                        struct error *error) {
+    struct recovery recovery = {.version = lsm_version_new(), .next_number = 1};
+    enum status status =
+        lsm_manifest_read(engine->env, engine->dir, apply_edit, &recovery, error);
+    if (status == STATUS_NOT_FOUND) status = STATUS_OK;
+    if (status == STATUS_OK) status = open_tables(engine, recovery.version, error);
+    begin_view(engine, recovery.version);
+    lsm_version_unref(recovery.version, NULL, NULL);
+    engine->next_number = recovery.next_number;
+    if (status == STATUS_OK) status = begin_manifest(engine, error);
+    if (status == STATUS_OK) status = remove_orphans(engine, error);
+    if (status == STATUS_OK) status = open_log(engine, options, error);
+    if (status == STATUS_OK) lsm_schedule(engine);
+    return status;
+}
+
+/* ---- checkpoint ----------------------------------------------------------------------------- */
+
+enum { COPY_BYTES = 256 * 1024 };
+
+static enum status copy_bytes(struct file *from, struct file *to, struct error *error) {
+    uint8_t *bytes = mem_alloc(COPY_BYTES);
+    enum status status = STATUS_OK;
+    size_t read = COPY_BYTES;
+    for (uint64_t offset = 0; status == STATUS_OK && read == COPY_BYTES; offset += read) {
+        status = file_read_at(from, offset, bytes, COPY_BYTES, &read, error);
+        if (status == STATUS_OK) status = file_write_at(to, offset, slice_of(bytes, read), error);
+    }
+    mem_free(bytes);
+    return status == STATUS_OK ? file_sync(to, error) : status;
+}
+
+static enum status copy_table(struct engine_lsm *engine, const char *dir, uint64_t number,
+                              struct error *error) {
+    struct file *from = NULL, *to = NULL;
+    char *from_path = lsm_table_path(engine->dir, number), *to_path = lsm_table_path(dir, number);
+    enum status status = env_file_open(engine->env, from_path, FILE_READ, &from, error);
+    if (status == STATUS_OK)
+        status = env_file_open(engine->env, to_path, FILE_CREATE, &to, error);
+    if (status == STATUS_OK) status = copy_bytes(from, to, error);
+    if (from != NULL) file_close(from);
+    if (to != NULL) file_close(to);
+    mem_free(from_path);
+    mem_free(to_path);
+    return status;
+}
+
+static enum status copy_tables(struct engine_lsm *engine, const char *dir, struct error *error) {
+    const struct lsm_version *version = engine->view->version;
+    for (unsigned level = 0; level < LSM_LEVELS; level++)
+        for (size_t i = 0; i < version->table_count[level]; i++)
+            TRY(copy_table(engine, dir, version->tables[level][i]->meta.number, error));
+    return STATUS_OK;
+}
+
+enum status lsm_checkpoint(struct engine *base, const char *dir, struct error *error) {
+    struct engine_lsm *engine = lsm_of(base);
+    struct lsm_manifest *manifest = NULL;
+    struct lsm_edit whole;
+    if (env_file_exists(engine->env, dir))
+        return error_set(error, STATUS_EXISTS, "%s exists already", dir);
+    TRY(lsm_flush_now(engine, error));
+    TRY(env_dir_create(engine->env, dir, error));
+    TRY(copy_tables(engine, dir, error));
+    uint64_t number = engine->next_number++;
+    describe_whole(engine->view->version, engine->next_number, 0, &whole);
+    enum status status = lsm_manifest_create(engine->env, dir, number, &whole, &manifest, error);
+    forget_whole(&whole);
+    lsm_manifest_unref(manifest);
+    return status;
+}
