@@ -107,6 +107,10 @@ static void submit(struct lsm_job *job) {
 /* The loop's part of a stage, then back to the lane, or the end. */
 static void drive(struct lsm_job *job) {
     struct engine_lsm *engine = job->engine;
+    if (job->status == STATUS_OK && engine->broken != STATUS_OK) { /* by the other job */
+        job->status = engine->broken;
+        job->error = engine->broken_error;
+    }
     bool at_end = job->status != STATUS_OK;
     if (!at_end && job->stage == LSM_COMMIT) {
         job->status = lsm_job_install(job, &job->error);

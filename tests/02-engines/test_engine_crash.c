@@ -171,7 +171,7 @@ static void crash_in_background(bool own_log, enum crash_loss loss) {
     TEST_LIMIT(240000);
     const char *dir = harness_memory_tmpdir();
     bool crashed = true;
-    uint64_t stride = harness_sanitized() ? 29 : 13, at = 0;
+    uint64_t stride = harness_sanitized() ? 7 : 2, at = 0;
     for (; crashed && at < 1500; at += stride) {
         struct faulty f;
         faulty_setup_in(&f, "lsm", dir, at);

@@ -209,6 +209,6 @@ EVERY_ENGINE("2.8", 3, random_operations_agree_with_the_model_with_an_own_log) {
 }
 
 TEST("2.8", 3, lsm_of_small_tables_agrees_with_the_model) {
-    for (uint64_t seed = 1; seed <= 6; seed++)
+    for (uint64_t seed = 1; seed <= 4; seed++)
         run_against_model("lsm", seed % 2 == 0, seed, 4096);
 }
