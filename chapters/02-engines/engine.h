@@ -59,8 +59,8 @@ const char *engine_kind_of(const struct engine *engine);
 /* ---- writing -------------------------------------------------------------------------------- */
 
 /* Applies the batch: visible at once, durable as invariant 2 says. BUSY while the engine cannot
- * keep up: nothing was applied, pause and try again. IO, NO_SPACE, CORRUPT: the engine is beyond
- * use, the node must stop. */
+ * keep up, NO_SPACE while its files find no room: nothing was applied, pause and try again. IO,
+ * CORRUPT: the engine is beyond use, the node must stop. */
 enum status engine_write(struct engine *engine, const struct write_batch *batch,
                          struct error *error) MUST_CHECK;
 /* Returns when every write before it is durable: one sync of the own log, or, without one, a flush.

@@ -99,6 +99,7 @@ static struct replica *from_base(struct replicator *base) {
 /* OK, or why the proposal may not enter now. */
 static enum status admit(const struct replica *replica, const struct proposal *proposal) {
     if (!replica->leads) return STATUS_NOT_LEADER;
+    if (replica->set->engine_full) return STATUS_NO_SPACE;
     uint64_t quota = replica->set->options.proposal_quota_bytes;
     bool over =
         replica->proposal_bytes + proposal->payload.len > quota && replica->proposals != NULL;
@@ -132,7 +133,9 @@ static void read_barrier(struct replicator *base, struct read_barrier *barrier) 
     struct replica *replica = from_base(base);
     barrier->id = ++replica->next_read_id;
     struct raft_event event = {.type = RAFT_EVENT_READ, .read_id = barrier->id};
-    enum status status = replica->leads ? replica_step(replica, &event, NULL) : STATUS_NOT_LEADER;
+    enum status status = replica->leads ? STATUS_OK : STATUS_NOT_LEADER;
+    if (status == STATUS_OK && replica->set->engine_full) status = STATUS_NO_SPACE;
+    if (status == STATUS_OK) status = replica_step(replica, &event, NULL);
     if (status != STATUS_OK) {
         replica_set_answer(replica->set, NULL, barrier, status);
         return;

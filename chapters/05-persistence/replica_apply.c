@@ -140,12 +140,27 @@ static void applied(struct replica *replica) {
     payload_cache_trim(&replica->cache, replica->applied, CACHE_BYTES);
 }
 
+/* An engine without room for its files refuses writes until there is some. Nothing is lost
+ * meanwhile: the log has everything. */
+static void note_engine(struct replica_set *set, enum status status, const struct error *error) {
+    bool full = status == STATUS_NO_SPACE;
+    if (full && !set->engine_full) {
+        log_warn(env_log(set->env), "replica", "the engine waits for room on the disk error=\"%s\"",
+                 error->message);
+    } else if (!full && set->engine_full) {
+        log_info(env_log(set->env), "replica", "the engine has room again");
+    }
+    set->engine_full = full;
+}
+
 static bool write_turn_batch(struct replica_set *set) {
     struct error error;
     enum status status = engine_write(set->options.engine, set->batch, &error);
-    set->batch_pending = status == STATUS_BUSY;
-    if (status == STATUS_BUSY) {
-        env_timer_start(set->env, &set->retry_timer, env_now_ns(set->env) + 10 * NS_PER_MS);
+    set->batch_pending = status == STATUS_BUSY || status == STATUS_NO_SPACE;
+    note_engine(set, status, &error);
+    if (set->batch_pending) {
+        uint64_t pause_ns = set->engine_full ? 200 * NS_PER_MS : 10 * NS_PER_MS;
+        env_timer_start(set->env, &set->retry_timer, env_now_ns(set->env) + pause_ns);
         return false;
     }
     if (status != STATUS_OK) env_fatal(set->env, "the engine failed: %s", error.message);
@@ -218,7 +233,8 @@ static void flushed(void *arg, enum status status, const struct error *error) {
     mem_free(set->flush);
     set->flush = NULL;
     if (status != STATUS_OK) {
-        /* The log still has everything: wait for the next try. */
+        /* The log still has everything: try again at the next look. */
+        set->flushed_log_end = 0;
         log_warn(env_log(set->env), "replica", "cannot flush the engine error=\"%s\"",
                  error->message);
         return;

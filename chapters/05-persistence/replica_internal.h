@@ -104,6 +104,7 @@ struct replica_set {
     struct arena arena;        /* of the message being received */
     struct buf scratch;        /* of the message being sent */
     struct write_batch *batch; /* of the turn */
+    bool engine_full; /* the last batch was refused for lack of disk */
     bool batch_pending;        /* the engine was busy: write it again before anything else */
     struct env_timer install_timer;
 

@@ -338,7 +338,7 @@ static enum status install_record(struct replica *replica, bool *done, struct er
     if (*done) end_replacing(replica, &batch);
     if (status == STATUS_OK) status = write_batch_append_encoded(&batch, buf_slice(&record), error);
     if (status == STATUS_OK) status = engine_write(replica->set->options.engine, &batch, error);
-    if (status == STATUS_BUSY) {
+    if (status == STATUS_BUSY || status == STATUS_NO_SPACE) {
         installer->offset = offset;
         *done = false;
     }
@@ -390,8 +390,9 @@ void replica_snapshot_install_step(void *arg) {
         bool done = false;
         enum status status = STATUS_BUSY;
         if (!set->batch_pending) status = install_record(replica, &done, &error);
-        busy = busy || status == STATUS_BUSY;
-        if (status != STATUS_OK && status != STATUS_BUSY) {
+        bool refused = status == STATUS_BUSY || status == STATUS_NO_SPACE;
+        busy = busy || refused;
+        if (status != STATUS_OK && !refused) {
             env_fatal(set->env, "group %" PRIu64 ": %s", replica->group, error.message);
             return;
         }

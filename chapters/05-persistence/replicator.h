@@ -8,8 +8,8 @@
  *  1. apply is called once for each committed entry, in order of index, on every node. What it puts
  *     into the batch and the applied index become durable together or not at all.
  *  2. A proposal ends exactly once: OK (committed and applied here), NOT_LEADER (surely never
- *     committed by this proposal), BUSY (quota), or UNKNOWN_OUTCOME (may be committed later by
- *     another leader).
+ *     committed by this proposal), BUSY (quota) and NO_SPACE (both: nothing was proposed), or
+ *     UNKNOWN_OUTCOME (may be committed later by another leader).
  *  3. on_leader(true) comes after every entry of earlier terms is applied; only between it and
  *     on_leader(false) may the state machine evaluate commands.
  *
