@@ -204,7 +204,7 @@ run: $(FINAL_BINS)
 	@$(if $(FINAL_BINS),,echo "make run: there is no final/cairnd.c yet" >&2; exit 1;) \
 	$(B)/cairn cluster start --nodes=$(NODES) --dir=$(DIR) --port=$(PORT) || exit 1; \
 	trap : INT; \
-	$(B)/cairn sql --port=$(PORT); status=$$?; \
+	$(B)/cairn sql --port=$(PORT) --nodes=$(NODES); status=$$?; \
 	$(if $(KEEP),,$(B)/cairn cluster stop --dir=$(DIR);) exit $$status
 
 # CH=04 or CH=lib picks a directory of tests/, SUITE=log or SUITE=test_log a suite. Scripts tests/*/run
@@ -261,7 +261,7 @@ help:
 	'make' 'build everything that is here: programs, chapter nodes, suites' \
 	'make run' 'three nodes on this machine and a SQL prompt (NODES= PORT= DIR= KEEP=1)' \
 	'make test' 'every suite and script; the last line says how many passed and failed' \
-	'make test CH=04' 'the suites of one chapter (or lib, sim, final, ...)' \
+	'make test CH=04' 'the suites of one chapter (or lib, sim, sql, cluster)' \
 	'make test SUITE=log' 'one suite, tests/*/test_log.c' \
 	'make node CH=04' 'start that chapter'"'"'s node (ARGS=... are passed on)' \
 	'make asan' 'every suite under AddressSanitizer and UBSan (tsan: ThreadSanitizer)' \
@@ -272,5 +272,5 @@ help:
 	'make deps' 'install the libraries and tools that are missing' \
 	'make doctor' 'what is installed, compilers, cores, how fast the disk syncs' \
 	'make clean' 'remove build/' \
-	'make help' 'this list' '' \
-	'V=1' 'show the commands   CC=clang, WERROR=0, VARIANT=asan|tsan|cov as expected'
+	'make help' 'this list' '' '' \
+	'V=1' 'show the commands; CC=clang, WERROR=0, VARIANT=asan|tsan|cov as expected'

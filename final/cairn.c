@@ -38,13 +38,10 @@ static bool number(const char *text, unsigned long max, unsigned long *out) {
 /* 0, or the exit status. */
 static int parse_flags(int argc, char **argv, struct cli_options *options) {
     static const struct option flags[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"host", required_argument, NULL, 'h'},
-        {"nodes", required_argument, NULL, 'n'},
-        {"dir", required_argument, NULL, 'd'},
-        {"engine", required_argument, NULL, 'e'},
-        {"command", required_argument, NULL, 'c'},
-        {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},   {"host", required_argument, NULL, 'h'},
+        {"nodes", required_argument, NULL, 'n'},  {"dir", required_argument, NULL, 'd'},
+        {"engine", required_argument, NULL, 'e'}, {"command", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'H'},         {NULL, 0, NULL, 0},
     };
     unsigned long value;
     int flag;
@@ -72,8 +69,12 @@ static int parse_flags(int argc, char **argv, struct cli_options *options) {
         case 'c':
             options->sql = optarg;
             break;
-        default:
-            return usage_error("%s", "flags are as below");
+        case 'H':
+            fputs(usage_text, stdout);
+            exit(0);
+        default: /* getopt has said what is wrong */
+            fputs("cairn: see cairn help\n", stderr);
+            return 2;
         }
     }
     return 0;

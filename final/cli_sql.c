@@ -1,7 +1,7 @@
 /* cli_sql.c - the SQL prompt: lines, history, backslash commands, aligned tables, timing.
  *
  * Statements end with a semicolon; lines are gathered until one does. Ctrl-C cancels the statement
- * that runs. */
+ * that runs, or drops what was typed. A prompt that loses its node goes on at the next one. */
 #include <editline/readline.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -131,18 +131,30 @@ static void on_message(void *arg, bool is_error, struct slice body) {
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static bool connect_to_node(struct prompt *prompt) {
-    struct error error;
+static bool connect_to(struct prompt *prompt, unsigned port, struct error *error) {
     const char *user = getenv("USER");
-    const struct cli_options *options = prompt->options;
-    if (sql_client_connect(prompt->env, options->host, options->port, user == NULL ? "cairn" : user,
-                           "cairn", CONNECT_TIMEOUT_NS, &prompt->client, &error) != STATUS_OK) {
-        fprintf(stderr, "cairn: %s\n", error.message);
+    if (sql_client_connect(prompt->env, prompt->options->host, (uint16_t)port,
+                           user == NULL ? "cairn" : user, "cairn", CONNECT_TIMEOUT_NS,
+                           &prompt->client, error) != STATUS_OK) {
         prompt->client = NULL;
         return false;
     }
     sql_client_cancel_on(prompt->client, &interrupted);
     return true;
+}
+
+/* To the node that was asked for, or to the first that answers of those beside it. */
+static bool connect_again(struct prompt *prompt) {
+    const struct cli_options *options = prompt->options;
+    struct error error, other;
+    if (connect_to(prompt, options->port, &error)) return true;
+    for (unsigned k = 1; k < options->nodes && options->port + k <= UINT16_MAX; k++) {
+        if (!connect_to(prompt, options->port + k, &other)) continue;
+        fprintf(stderr, "cairn: connected to %s:%u\n", options->host, options->port + k);
+        return true;
+    }
+    fprintf(stderr, "cairn: %s\n", error.message);
+    return false;
 }
 
 /* False if a statement failed. */
@@ -151,7 +163,7 @@ static bool run(struct prompt *prompt, struct slice sql) {
         .columns = on_columns, .row = on_row, .complete = on_complete, .message = on_message};
     struct error error;
     bool failed = false;
-    if (prompt->client == NULL && !connect_to_node(prompt)) return false;
+    if (prompt->client == NULL && !connect_again(prompt)) return false;
     interrupted = 0;
     prompt->sql = sql;
     uint64_t start_ns = env_now_ns(prompt->env);
@@ -245,6 +257,7 @@ static bool is_blank(struct slice text) {
 }
 
 static char *read_line(bool terminal, const char *text) {
+    interrupted = 0;
     if (terminal) return readline(text);
     char *line = NULL;
     size_t capacity = 0;
@@ -267,9 +280,14 @@ static const char *prompt_text(const struct prompt *prompt, bool more) {
 static bool prompt_loop(struct prompt *prompt, bool terminal) {
     struct buf sql = BUF_INIT;
     bool succeeded = true;
-    char *line;
-    while (!prompt->quit &&
-           (line = read_line(terminal, prompt_text(prompt, sql.len > 0))) != NULL) {
+    while (!prompt->quit) {
+        char *line = read_line(terminal, prompt_text(prompt, sql.len > 0));
+        if (line == NULL && !interrupted) break;
+        if (line == NULL) { /* Ctrl-C */
+            buf_clear(&sql);
+            putchar('\n');
+            continue;
+        }
         if (sql.len == 0 && line[0] == '\\') {
             if (terminal) add_history(line);
             backslash(prompt, line);
@@ -309,7 +327,9 @@ int cli_sql(const struct cli_options *options) {
     struct prompt prompt = {.options = options, .env = env_uv_new(&log)};
     bool terminal = isatty(0) != 0;
     char history[PATH_BYTES];
-    bool succeeded = connect_to_node(&prompt);
+    struct error error;
+    bool succeeded = connect_to(&prompt, options->port, &error);
+    if (!succeeded) fprintf(stderr, "cairn: %s\n", error.message);
     if (succeeded && options->sql != NULL) {
         succeeded = run(&prompt, slice_of_string(options->sql));
     } else if (succeeded) {

@@ -143,8 +143,9 @@ static void on_close(void *arg, struct stream *stream, enum status reason) {
     client->stream = NULL;
     if (!client->failed) {
         error_set(&client->broken, reason, "%s:%u: %s", client->host, client->port,
-                  reason == STATUS_CLOSED ? "the server closed the connection"
-                                          : status_text(reason));
+                  reason == STATUS_CLOSED        ? "the server closed the connection"
+                  : reason == STATUS_UNAVAILABLE ? "no node answers there"
+                                                 : status_text(reason));
     }
     if (client->waiting) env_stop(client->env);
 }
