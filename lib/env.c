@@ -249,6 +249,10 @@ enum status env_dir_list(struct env *env, const char *path,
     return env->ops->dir_list(env, path, visit, arg, error);
 }
 
+uint64_t env_disk_free_bytes(struct env *env, const char *path) {
+    return env->ops->disk_free_bytes(env, path);
+}
+
 enum status env_dir_sync(struct env *env, const char *path, struct error *error) {
     return env->ops->dir_sync(env, path, error);
 }

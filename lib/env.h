@@ -237,6 +237,8 @@ enum status env_dir_list(struct env *env, const char *path,
                          struct error *error) MUST_CHECK;
 /* Makes creations, renames and removals in the directory, as of the call, durable. Any thread. */
 enum status env_dir_sync(struct env *env, const char *path, struct error *error) MUST_CHECK;
+/* Room on the disk that holds `path`; UINT64_MAX if nobody knows. */
+uint64_t env_disk_free_bytes(struct env *env, const char *path);
 /* IN_USE, with the holder's pid if it is known, when another process (or node) has it. */
 enum status env_dir_lock(struct env *env, const char *path, struct dir_lock **out,
                          struct error *error) MUST_CHECK;

@@ -234,6 +234,10 @@ static enum status fault_file_remove(struct env *env, const char *path, struct e
     return status;
 }
 
+static uint64_t fault_disk_free_bytes(struct env *env, const char *path) {
+    return env_disk_free_bytes(fault_of(env)->inner, path);
+}
+
 static bool fault_file_exists(struct env *env, const char *path) {
     return env_file_exists(fault_of(env)->inner, path);
 }
@@ -321,6 +325,7 @@ static const struct env_ops fault_ops = {
     .dir_create = fault_dir_create,
     .dir_list = fault_dir_list,
     .dir_sync = fault_dir_sync,
+    .disk_free_bytes = fault_disk_free_bytes,
     .dir_lock = fault_dir_lock,
     .run = fault_run,
     .stop = fault_stop,

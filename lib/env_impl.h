@@ -66,6 +66,7 @@ struct env_ops {
                             void (*visit)(void *arg, const char *name), void *arg,
                             struct error *error);
     enum status (*dir_sync)(struct env *env, const char *path, struct error *error);
+    uint64_t (*disk_free_bytes)(struct env *env, const char *path);
     enum status (*dir_lock)(struct env *env, const char *path, struct dir_lock **out,
                             struct error *error);
     void (*dir_unlock)(struct dir_lock *lock);

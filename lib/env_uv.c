@@ -159,6 +159,7 @@ static const struct env_ops machine_ops = {
     .dir_create = machine_dir_create,
     .dir_list = machine_dir_list,
     .dir_sync = machine_dir_sync,
+    .disk_free_bytes = machine_disk_free_bytes,
     .dir_lock = machine_dir_lock,
     .dir_unlock = machine_dir_unlock,
     .run = machine_run,

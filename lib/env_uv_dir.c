@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "env_uv_impl.h"
@@ -113,6 +114,12 @@ enum status machine_dir_list(struct env *env, const char *path,
     }
     names_free(&names);
     return status;
+}
+
+uint64_t machine_disk_free_bytes(struct env *env, const char *path) {
+    struct statvfs info;
+    (void)env;
+    return statvfs(path, &info) == 0 ? (uint64_t)info.f_bavail * info.f_frsize : UINT64_MAX;
 }
 
 enum status machine_dir_sync(struct env *env, const char *path, struct error *error) {

@@ -125,6 +125,7 @@ enum status machine_dir_list(struct env *env, const char *path,
                              void (*visit)(void *arg, const char *name), void *arg,
                              struct error *error);
 enum status machine_dir_sync(struct env *env, const char *path, struct error *error);
+uint64_t machine_disk_free_bytes(struct env *env, const char *path);
 enum status machine_dir_lock(struct env *env, const char *path, struct dir_lock **out,
                              struct error *error);
 void machine_dir_unlock(struct dir_lock *lock);

@@ -30,6 +30,10 @@ enum status engine_write(struct engine *engine, const struct write_batch *batch,
     return batch->count > 0 ? engine->ops->write(engine, batch, error) : STATUS_OK;
 }
 
+enum status engine_writable(struct engine *engine) {
+    return engine->ops->writable == NULL ? STATUS_OK : engine->ops->writable(engine);
+}
+
 enum status engine_sync(struct engine *engine, struct error *error) {
     return engine->ops->sync(engine, error);
 }

@@ -63,6 +63,9 @@ const char *engine_kind_of(const struct engine *engine);
  * CORRUPT: the engine is beyond use, the node must stop. */
 enum status engine_write(struct engine *engine, const struct write_batch *batch,
                          struct error *error) MUST_CHECK;
+/* OK; NO_SPACE while the disk has less room than the engine may need to flush what is in memory.
+ * Ask before taking work in: engine_write itself does not refuse for it. */
+enum status engine_writable(struct engine *engine) MUST_CHECK;
 /* Returns when every write before it is durable: one sync of the own log, or, without one, a flush.
  */
 enum status engine_sync(struct engine *engine, struct error *error) MUST_CHECK;

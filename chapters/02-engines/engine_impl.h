@@ -13,6 +13,7 @@ struct engine_ops {
     void (*close)(struct engine *engine);
     enum status (*write)(struct engine *engine, const struct write_batch *batch,
                          struct error *error);
+    enum status (*writable)(struct engine *engine); /* NULL: always */
     enum status (*sync)(struct engine *engine, struct error *error);
     void (*flush_start)(struct engine *engine, struct engine_flush_op *op);
     enum status (*flush)(struct engine *engine, struct error *error);

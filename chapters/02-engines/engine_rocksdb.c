@@ -29,6 +29,8 @@ enum {
     TIER_COUNT = 3
 };
 
+#define LOOK_INTERVAL_NS (10 * NS_PER_MS)
+
 struct engine_snapshot {
     const rocksdb_snapshot_t *handle;
 };
@@ -42,8 +44,11 @@ struct engine_rocksdb {
     rocksdb_writeoptions_t *write_options;
     rocksdb_flushoptions_t *flush_options;
     rocksdb_readoptions_t *newest[TIER_COUNT]; /* for point reads of the newest state */
-    size_t flushes;                            /* under way */
-    bool closed;                               /* freed when the last of them has ended */
+    char *dir;
+    uint64_t reserve_bytes;            /* of the disk: all memtables must find room */
+    uint64_t look_ns, disk_free_bytes; /* when to look again, and what was seen */
+    size_t flushes;                    /* under way */
+    bool closed;                       /* freed when the last of them has ended */
 };
 
 struct rocksdb_iterator {
@@ -108,6 +113,17 @@ static enum status db_write(struct engine *base, const struct write_batch *batch
     if (status == STATUS_WOULD_BLOCK)
         return error_set(error, STATUS_BUSY, "rocksdb is behind with flushing and compacting");
     return status;
+}
+
+/* RocksDB does not live through a flush for which the disk has no room. So the room is kept. */
+static enum status db_writable(struct engine *base) {
+    struct engine_rocksdb *engine = rocksdb_of(base);
+    uint64_t now_ns = env_now_ns(engine->env);
+    if (now_ns >= engine->look_ns) {
+        engine->disk_free_bytes = env_disk_free_bytes(engine->env, engine->dir);
+        engine->look_ns = now_ns + LOOK_INTERVAL_NS;
+    }
+    return engine->disk_free_bytes < engine->reserve_bytes ? STATUS_NO_SPACE : STATUS_OK;
 }
 
 /* Any thread. */
@@ -344,7 +360,9 @@ static void set_options(struct engine_rocksdb *engine, const struct engine_optio
     rocksdb_options_t *o = engine->options = rocksdb_options_create();
     size_t buffer = options->write_buffer_bytes;
     rocksdb_options_set_create_if_missing(o, 1);
-    rocksdb_options_set_write_buffer_size(o, buffer > 0 ? buffer : WRITE_BUFFER_DEFAULT);
+    if (buffer == 0) buffer = WRITE_BUFFER_DEFAULT;
+    engine->reserve_bytes = (uint64_t)buffer * WRITE_BUFFERS;
+    rocksdb_options_set_write_buffer_size(o, buffer);
     rocksdb_options_set_max_write_buffer_number(o, WRITE_BUFFERS);
     rocksdb_options_set_max_background_jobs(o, BACKGROUND_JOBS);
     rocksdb_options_set_compression(o, rocksdb_lz4_compression);
@@ -370,6 +388,7 @@ static void free_closed(struct engine_rocksdb *engine) {
     rocksdb_flushoptions_destroy(engine->flush_options);
     rocksdb_writeoptions_destroy(engine->write_options);
     rocksdb_options_destroy(engine->options);
+    mem_free(engine->dir);
     mem_free(engine);
 }
 
@@ -386,6 +405,7 @@ static enum status db_open(struct env *env, const struct engine_options *options
     engine->base.ops = &engine_rocksdb_ops;
     engine->env = env;
     engine->own_log = options->own_log;
+    engine->dir = mem_strdup(options->dir);
     set_options(engine, options);
     size_t cache = options->cache_bytes > 0 ? options->cache_bytes : CACHE_DEFAULT;
     char *message = NULL;
@@ -413,6 +433,7 @@ const struct engine_ops engine_rocksdb_ops = {
     .open = db_open,
     .close = db_close,
     .write = db_write,
+    .writable = db_writable,
     .sync = db_sync,
     .flush_start = db_flush_start,
     .flush = db_flush,

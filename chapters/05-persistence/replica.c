@@ -96,6 +96,12 @@ static struct replica *from_base(struct replicator *base) {
     return CONTAINER_OF(base, struct replica, base);
 }
 
+/* NO_SPACE, BUSY: nothing more may be taken into the log. */
+static enum status has_room(struct replica_set *set) {
+    TRY(engine_writable(set->options.engine));
+    return log_store_writable(set->options.log);
+}
+
 /* OK, or why the proposal may not enter now. */
 static enum status admit(const struct replica *replica, const struct proposal *proposal) {
     if (!replica->leads) return STATUS_NOT_LEADER;
@@ -103,7 +109,8 @@ static enum status admit(const struct replica *replica, const struct proposal *p
     uint64_t quota = replica->set->options.proposal_quota_bytes;
     bool over =
         replica->proposal_bytes + proposal->payload.len > quota && replica->proposals != NULL;
-    return over ? STATUS_BUSY : log_store_writable(replica->set->options.log);
+    if (over) return STATUS_BUSY;
+    return has_room(replica->set);
 }
 
 static void propose(struct replicator *base, struct proposal *proposal) {
@@ -163,6 +170,15 @@ struct replica *replica_set_find(struct replica_set *set, uint64_t group) {
     return replica;
 }
 
+/* A new leader's empty entry brings none: with full disks, too, somebody must be able to lead, so
+ * that reads are answered. */
+static bool brings_data(const struct raft_message *message) {
+    for (size_t i = 0; i < message->entry_count; i++) {
+        if (message->entries[i].size_bytes > 0) return true;
+    }
+    return false;
+}
+
 void replica_set_receive(struct replica_set *set, uint64_t from, struct slice bytes) {
     struct raft_wire_message wire;
     arena_reset(&set->arena);
@@ -171,11 +187,9 @@ void replica_set_receive(struct replica_set *set, uint64_t from, struct slice by
     struct replica *replica = status == STATUS_OK ? replica_set_find(set, wire.group) : NULL;
     bool misdirected =
         replica == NULL || wire.message.to != set->options.node_id || wire.message.from != from;
-    if (!misdirected && wire.message.entry_count > 0) {
-        /* Without room in the log a follower must not accept entries: the leader will send them
-         * again. */
-        if (log_store_writable(set->options.log) != STATUS_OK) misdirected = true;
-    }
+    /* Without room a follower must not accept entries: the leader will send them again. */
+    if (!misdirected && brings_data(&wire.message) && has_room(set) != STATUS_OK)
+        misdirected = true;
     if (!misdirected && wire.message.type == RAFT_MESSAGE_SNAPSHOT &&
         wire.message.log_index > raft_status(replica->raft).commit) {
         /* Once the log names a snapshot there is no way back: it must be here. */

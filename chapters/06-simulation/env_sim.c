@@ -348,6 +348,7 @@ static const struct env_ops machine_ops = {
     .dir_create = sim_dir_create,
     .dir_list = sim_dir_list,
     .dir_sync = sim_dir_sync,
+    .disk_free_bytes = sim_disk_free_bytes,
     .dir_lock = sim_dir_lock,
     .dir_unlock = sim_dir_unlock,
     .run = machine_run,

@@ -121,6 +121,7 @@ enum status sim_file_open(struct env *env, const char *path, enum file_mode mode
 enum status sim_file_rename(struct env *env, const char *from, const char *to, struct error *error);
 enum status sim_file_remove(struct env *env, const char *path, struct error *error);
 bool sim_file_exists(struct env *env, const char *path);
+uint64_t sim_disk_free_bytes(struct env *env, const char *path);
 enum status sim_dir_create(struct env *env, const char *path, struct error *error);
 enum status sim_dir_list(struct env *env, const char *path,
                          void (*visit)(void *arg, const char *name), void *arg,

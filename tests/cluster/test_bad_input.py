@@ -392,14 +392,16 @@ def the_data_directory_of_another_node_is_refused():
 
 
 class Ballast:
-    """A file that takes what is left of a file system."""
+    """A file that takes room from a file system."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, size_mib=0):
         self.path = os.path.join(directory, "ballast")
         self.file = open(self.path, "wb", buffering=0)
-        self.top_up()
+        for _ in range(size_mib):
+            self.file.write(bytes(MIB))
 
     def top_up(self):
+        """All that is left."""
         block = bytes(64 * 1024)
         while block:
             try:
@@ -414,7 +416,7 @@ class Ballast:
         os.remove(self.path)
 
 
-def write_until_refused(node, first_key, rows_max=3000):
+def write_until_refused(node, first_key, rows_max=5000):
     """Inserts rows of 50 kB; (keys acknowledged, keys of unknown outcome, the error)."""
     acknowledged, unknown = set(), set()
     with node.connect(timeout_s=60 * SLOW) as connection:
@@ -468,19 +470,29 @@ def a_full_disk_under_all_nodes_is_53100_until_there_is_room():
 
 
 def a_full_disk_under_all_nodes(cluster, disks):
+    """First the nodes fill their disks by themselves, then somebody else takes even the room they kept."""
     pids = [node.process.pid for node in cluster.nodes]
-    ballast = [Ballast(disk) for disk in disks]
+    ballast = [Ballast(disk, 60) for disk in disks]
     everything, doubtful = set(), set()
     for number in (1, 2, 3):
         done, unknown, error = write_until_refused(cluster[number], number * 10_000)
         everything |= done
         doubtful |= unknown
-        for one in ballast:
-            one.top_up()
         say(f"node {number}: {len(done)} rows, then {error}")
         equal("53100", error.sqlstate)
+    leader = cluster.leader()
+    leader.kill()
+    others = [node for node in cluster.nodes if node is not leader]
+    for node in others:
+        ledger_is_intact(node)
+    say("the leader was killed; another one answers reads")
+    pids[leader.number - 1] = leader.start().await_serving().process.pid
+    for one in ballast:
+        one.top_up()
     unharmed(cluster, pids)
-    say("all live, and answer reads")
+    _, _, error = write_until_refused(cluster[2], 40_000)
+    equal("53100", error.sqlstate)
+    say("with not a byte left, all live and answer reads")
     for one in ballast:
         one.drop()
 
@@ -513,6 +525,7 @@ def a_full_disk_under_one_node(cluster, disks):
         starved.start().await_serving()
     say(f"node {cluster.leader().number} leads")
     ballast = Ballast(disks[0])
+    ballast.top_up()
     body, rows = "x" * 50_000, 1500
     with cluster[2].connect(timeout_s=60 * SLOW) as connection:
         connection.prepare("add", "INSERT INTO big VALUES ($1, $2)")

@@ -87,6 +87,14 @@ TEST("1", 0, a_sync_on_the_lane_reports_once) {
     env_uv_free(env);
 }
 
+TEST("2", 0, a_disk_says_how_much_room_it_has) {
+    start();
+    uint64_t room = env_disk_free_bytes(env, dir);
+    assert_true(room > 0 && room < UINT64_MAX);
+    assert_true(env_disk_free_bytes(env, path_of("none")) == UINT64_MAX);
+    env_uv_free(env);
+}
+
 TEST("2", 0, names_can_be_changed_and_removed) {
     start();
     file_close(open_file("a", FILE_CREATE));
