@@ -91,19 +91,36 @@ static void cut(struct sql_batch *batch, uint64_t left) {
     if (left > 0 && batch->selection.count > left) batch->selection.count = (uint32_t)left;
 }
 
+/* The next page, and before the first one the columns. A conflict describes nothing: the statement
+ * may be repeated, and then with other columns (its table was made anew), but is described once. */
+static enum status fetch(struct sql_session *session, const struct sql_execution_request *request,
+                         struct sql_run *run, uint64_t max_rows, bool *told,
+                         const struct sql_batch **rows, struct sql_error *error) {
+    enum status status = sql_run_next(run, max_rows, rows, error);
+    if (*told || status == STATUS_CONFLICT) return status;
+    struct sql_error lost;
+    *told = true;
+    enum status gave =
+        sql_give_columns(session, request->prepared, status == STATUS_OK ? error : &lost);
+    return status == STATUS_OK ? gave : status;
+}
+
 /* Rows of a page that a portal's limit has cut wait in the portal's run. */
-static enum status give_until(struct sql_session *session, struct sql_run *run, uint64_t max_rows,
-                              uint64_t *given, bool *more, struct sql_error *error) {
+static enum status give_until(struct sql_session *session,
+                              const struct sql_execution_request *request, struct sql_run *run,
+                              bool told, uint64_t *given, bool *more, struct sql_error *error) {
+    uint64_t max_rows = request->max_rows;
     *more = true;
     while (max_rows == 0 || *given < max_rows) {
         const struct sql_batch *rows;
-        TRY(sql_run_next(run, max_rows == 0 ? 0 : max_rows - *given, &rows, error));
+        uint64_t left = max_rows == 0 ? 0 : max_rows - *given;
+        TRY(fetch(session, request, run, left, &told, &rows, error));
         struct sql_batch batch = *rows;
         if (batch.selection.count == 0) {
             *more = false;
             return STATUS_OK;
         }
-        cut(&batch, max_rows == 0 ? 0 : max_rows - *given);
+        cut(&batch, left);
         *given += batch.selection.count;
         TRY(sql_give_rows(session, &batch, error));
     }
@@ -120,9 +137,7 @@ static enum status select_rows(struct sql_session *session,
     bool told = run != NULL || !request->describe;
     if (run == NULL) TRY(sql_run_start(session, request->prepared, request->values, &run, error));
     if (portal != NULL) portal->run = run;
-    enum status status = told ? STATUS_OK : sql_give_columns(session, request->prepared, error);
-    if (status == STATUS_OK)
-        status = give_until(session, run, request->max_rows, &given, &more, error);
+    enum status status = give_until(session, request, run, told, &given, &more, error);
     *suspended = status == STATUS_OK && more;
     snprintf(tag, SQL_TAG_MAX, "SELECT %" PRIu64,
              given); /* of this Execute, as PostgreSQL counts */

@@ -131,6 +131,8 @@ static void keep_row(struct sim_client *client, struct slice body) {
 
 static void take_answer(struct sim_client *client, const struct pg_answer *answer) {
     if (answer->type == 'D') keep_row(client, answer->body);
+    /* A statement that is repeated behind the scenes describes its rows once. */
+    if (answer->type == 'T') assert_true(++client->descriptions == 1);
     if (answer->type == 'Z') client->ready = true;
     if (answer->type != 'E') return;
     struct slice state = pg_answer_field(answer->body, 'C');
@@ -180,6 +182,7 @@ void sim_client_deinit(struct sim_client *client) {
 static void forget_answer(struct sim_client *client) {
     client->ready = client->failed = client->broken = false;
     client->sqlstate[0] = '\0';
+    client->descriptions = 0;
     buf_clear(&client->rows);
 }
 

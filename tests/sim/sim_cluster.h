@@ -57,6 +57,7 @@ struct sim_client {
     bool asked, ready, failed, broken;
     uint64_t deadline_ns; /* of the statement */
     char sqlstate[6];
+    int descriptions; /* RowDescription messages of this answer */
     struct buf rows; /* values joined by '|', rows ended by '\n'; NULL is "~" */
 };
 
