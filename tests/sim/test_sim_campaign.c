@@ -112,8 +112,6 @@ static void start(struct chaos *chaos, uint64_t seed) {
 
 static uint64_t run(uint64_t seed) {
     struct chaos chaos = {0};
-    printf("seed %" PRIu64 "\n", seed);
-    fflush(stdout);
     start(&chaos, seed);
     chaos.campaign = campaign_new(&chaos.cluster, WORKERS);
     for (int i = 0; i < FAULTS; i++) {
@@ -139,17 +137,59 @@ static uint64_t run(uint64_t seed) {
     return hash;
 }
 
-TEST("1", 0, clients_never_see_what_faults_do_underneath) {
-    TEST_LIMIT(600000);
+static void for_each_seed(void (*history)(uint64_t seed)) {
     const char *only = getenv("CAIRN_SEED"), *many = getenv("CAIRN_SEEDS");
     uint64_t first = only ? strtoull(only, NULL, 10) : 1;
     uint64_t count = many ? strtoull(many, NULL, 10) : only ? 1 : SEEDS;
-    for (uint64_t seed = first; seed < first + count; seed++)
-        run(seed);
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        printf("seed %" PRIu64 "\n", seed);
+        fflush(stdout);
+        history(seed);
+    }
+}
+
+static void run_one(uint64_t seed) { run(seed); }
+
+TEST("1", 0, clients_never_see_what_faults_do_underneath) {
+    TEST_LIMIT(600000);
+    for_each_seed(run_one);
 }
 
 TEST("1", 0, the_same_seed_gives_the_same_campaign) {
     TEST_LIMIT(120000);
     uint64_t once = run(1001), again = run(1001);
     assert_true(once == again);
+}
+
+/* Nodes that do not know each other yet lose their power again and again. Two memberships would show
+ * as nodes that do not answer, or do not know the table. */
+static void form_among_crashes(uint64_t seed) {
+    struct chaos chaos = {0};
+    struct sim_options options = {.seed = seed};
+    sim_cluster_prepare(&chaos.cluster, &options, NODES);
+    for (uint64_t node = 1; node <= NODES; node++)
+        chaos.down[node] = true;
+    for (int i = 0; i < 12; i++) {
+        uint64_t node = prng_between(dice(&chaos), 1, NODES);
+        if (chaos.down[node])
+            sim_cluster_restart(&chaos.cluster, node);
+        else
+            sim_crash(chaos.cluster.sim, node, LOSE_SOME);
+        chaos.down[node] = !chaos.down[node];
+        sim_run(chaos.cluster.sim, prng_between(dice(&chaos), 1, 400) * NS_PER_MS);
+        check_alive(&chaos);
+    }
+    restart_all(&chaos);
+    chaos.campaign = campaign_new(&chaos.cluster, WORKERS);
+    campaign_run(chaos.campaign, NS_PER_S, true);
+    campaign_run(chaos.campaign, 10 * NS_PER_S, false);
+    campaign_check(chaos.campaign);
+    check_alive(&chaos);
+    campaign_free(chaos.campaign);
+    sim_cluster_stop(&chaos.cluster);
+}
+
+TEST("1", 0, a_cluster_is_formed_once_however_often_its_nodes_crash_meanwhile) {
+    TEST_LIMIT(600000);
+    for_each_seed(form_among_crashes);
 }
