@@ -8,7 +8,7 @@
 # A line of a deps file: what to look for, then the Debian packages that provide it.
 #   rocksdb librocksdb-dev                 a pkg-config name
 #   tool:protoc-c protobuf-c-compiler      a program
-#   header:uthash.h uthash-dev             a header that has no pkg-config file
+#   header:stdio.h libc6-dev               a header that has no pkg-config file
 #   python:psycopg2 python3-psycopg2       a module of the system's Python
 set -eu
 command=$1
