@@ -49,7 +49,8 @@ struct block_cache *block_cache_new(size_t capacity_bytes) {
 }
 
 static struct cached_block **bucket_of(struct block_cache *cache, uint64_t table, uint64_t offset) {
-    uint64_t mixed = (table * UINT64_C(0x9e3779b97f4a7c15)) ^ (offset * UINT64_C(0xff51afd7ed558ccd));
+    uint64_t mixed =
+        (table * UINT64_C(0x9e3779b97f4a7c15)) ^ (offset * UINT64_C(0xff51afd7ed558ccd));
     return &cache->buckets[(mixed >> 32) & cache->bucket_mask];
 }
 

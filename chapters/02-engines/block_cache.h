@@ -21,7 +21,7 @@
 
 struct cached_block {
     struct buf content;
-    uint64_t table;  /* its number, and the offset: the name of the block */
+    uint64_t table; /* its number, and the offset: the name of the block */
     uint64_t offset;
     unsigned refs; /* the loop's: of readers, and one of the cache */
     bool in_cache;

@@ -104,11 +104,11 @@ static enum status make_room(struct engine_lsm *engine, struct error *error) {
                   engine->view->version->table_count[0] >= engine->l0_stop;
     if (!behind) lsm_seal(engine);
     lsm_schedule(engine);
-    return behind ? error_set(error, STATUS_BUSY,
-                              "the LSM tree is behind: %zu memtables wait, level 0 has %zu tables",
-                              engine->view->memtable_count - 1,
-                              engine->view->version->table_count[0])
-                  : STATUS_OK;
+    return behind
+               ? error_set(error, STATUS_BUSY,
+                           "the LSM tree is behind: %zu memtables wait, level 0 has %zu tables",
+                           engine->view->memtable_count - 1, engine->view->version->table_count[0])
+               : STATUS_OK;
 }
 
 static enum status say_broken(const struct engine_lsm *engine, struct error *error) {

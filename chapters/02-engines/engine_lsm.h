@@ -85,6 +85,7 @@ struct engine_lsm {
     struct lsm_job *compaction;
     struct lsm_job *committing; /* its edit is appended, not yet known to be synced */
     struct lsm_job *parked;     /* waits for that one */
+    struct lsm_job *overtaken;  /* still on the lane */
     struct lsm_ops serving;     /* by `flush` */
     struct lsm_ops waiting;
     enum status broken;
@@ -128,7 +129,8 @@ void lsm_snapshot_release(struct engine *base, struct engine_snapshot *snapshot)
 struct block_access lsm_access(struct engine_lsm *engine, const struct engine_snapshot *snapshot,
                                unsigned flags);
 
-/* ---- lsm_schedule.c ------------------------------------------------------------------------------ */
+/* ---- lsm_schedule.c
+ * ------------------------------------------------------------------------------ */
 
 /* Starts what is due and not under way. */
 void lsm_schedule(struct engine_lsm *engine);

@@ -76,7 +76,8 @@ static void settle_backward(struct mem_iterator *it) {
         seek_internal(it, key, it->sequence);
         if (memtable_valid(&it->at)) {
             struct slice internal = memtable_key(&it->at);
-            if (slice_equal(internal_key_user(internal), key) && internal_key_kind(internal) == WRITE_PUT) {
+            if (slice_equal(internal_key_user(internal), key) &&
+                internal_key_kind(internal) == WRITE_PUT) {
                 it->valid = true;
                 return;
             }
@@ -117,7 +118,7 @@ static void mem_seek_last(struct engine_iterator *base) {
     if (blocked(it)) return;
     if (base->upper.len > 0)
         memtable_seek_before(&it->at, internal_key_make(&it->scratch, buf_slice(&base->upper),
-                                                       UINT64_MAX, WRITE_PUT));
+                                                        UINT64_MAX, WRITE_PUT));
     else
         memtable_seek_last(&it->at);
     settle_backward(it);

@@ -92,9 +92,8 @@ static unsigned fullest_level(const struct lsm_version *version, const struct ls
     unsigned chosen = LSM_LEVELS;
     uint64_t share = shape->level1_bytes;
     for (unsigned level = 0; level + 1 < LSM_LEVELS; level++) {
-        double score = level == 0
-                           ? (double)version->table_count[0] / (double)shape->l0_tables
-                           : (double)lsm_version_level_bytes(version, level) / (double)share;
+        double score = level == 0 ? (double)version->table_count[0] / (double)shape->l0_tables
+                                  : (double)lsm_version_level_bytes(version, level) / (double)share;
         if (level > 0) share *= LEVEL_FACTOR;
         if (score >= best && version->table_count[level] > 0) {
             best = score;

@@ -17,10 +17,10 @@
 #include "lsm_version.h"
 
 struct lsm_shape {
-    size_t l0_tables;         /* so many flushed tables start a compaction */
-    uint64_t level1_bytes;    /* the share of level 1; each further level has ten times as much */
-    uint64_t table_bytes;     /* a table is ended when it is as large */
-    size_t tombstones;        /* more range tombstones than this start a compaction */
+    size_t l0_tables;      /* so many flushed tables start a compaction */
+    uint64_t level1_bytes; /* the share of level 1; each further level has ten times as much */
+    uint64_t table_bytes;  /* a table is ended when it is as large */
+    size_t tombstones;     /* more range tombstones than this start a compaction */
 };
 
 /* A merge of `inputs[0]`, tables of `level`, and `inputs[1]`, tables of `output_level`. */
@@ -47,7 +47,7 @@ void lsm_compaction_add_sources(const struct lsm_compaction *compaction, struct 
 
 /* Decides, version by version in the order of the merge. */
 struct lsm_filter {
-    const struct lsm_version *version;  /* may be NULL: drops nothing for its sake */
+    const struct lsm_version *version;    /* may be NULL: drops nothing for its sake */
     const struct memtable *const *ranges; /* of memtables: start (internal key) -> end */
     size_t range_count;
     unsigned level_below; /* from here on older versions of a key may be */

@@ -175,8 +175,7 @@ static void keep_output(struct lsm_job *job) {
     table->meta.clean_sequence = job->clean_sequence;
     buf_swap(&table->meta.smallest, &job->writer.smallest);
     buf_swap(&table->meta.largest, &job->writer.largest);
-    job->outputs =
-        mem_realloc(job->outputs, (job->output_count + 1) * sizeof(struct lsm_output));
+    job->outputs = mem_realloc(job->outputs, (job->output_count + 1) * sizeof(struct lsm_output));
     job->outputs[job->output_count++] = (struct lsm_output){job->file, table};
     job->file = NULL;
     sstable_writer_deinit(&job->writer);
@@ -257,8 +256,7 @@ void lsm_job_remove_outputs(struct lsm_job *job) {
         bool is_last = i == job->output_count;
         if (is_last && last == 0) break;
         if (!is_last && job->outputs[i].table == NULL) continue;
-        char *path =
-            lsm_table_path(job->dir, is_last ? last : job->outputs[i].table->meta.number);
+        char *path = lsm_table_path(job->dir, is_last ? last : job->outputs[i].table->meta.number);
         if (env_file_remove(job->env, path, &ignored) != STATUS_OK)
             log_debug(env_log(job->env), "lsm", "could not remove file=%s", path);
         mem_free(path);

@@ -13,8 +13,9 @@
  * Invariants
  *  1. The lane's part touches the job and what it holds references to (a view that nobody changes);
  *     the loop touches the job only between those parts, but for `engine`.
- *  2. engine NULL: the job was given up. It ends at its next step on the loop, and its files stay
- *     for recovery to remove, since their numbers may belong to another by now. */
+ *  2. A job that was overtaken, or whose engine closed (`engine` NULL), ends when the lane is done
+ *     with it. An overtaken one removes its files; of a closed engine they stay for recovery to
+ *     remove, since their numbers may belong to another store's life by now. */
 #ifndef CAIRN_LSM_JOB_H
 #define CAIRN_LSM_JOB_H
 
@@ -34,6 +35,8 @@ struct lsm_job {
     char *dir;
     bool is_flush;
     bool on_lane;
+    bool overtaken;
+    struct lsm_job *next_overtaken; /* of those that the lane has not let go of */
     enum lsm_job_stage stage;
     struct lsm_view *view; /* what it reads */
     struct lsm_compaction compaction;

@@ -99,17 +99,27 @@ static bool decode_field(struct reader *reader, struct lsm_edit *out) {
     uint8_t field = get_u8(reader);
     uint64_t number = get_varint(reader);
     switch (field) {
-    case FIELD_FLUSHED: out->flushed_sequence = number; break;
-    case FIELD_LOG_POSITION: out->log_position = number; break;
-    case FIELD_NEXT_NUMBER: out->next_number = number; break;
-    case FIELD_REMOVED: lsm_edit_remove(out, number); break;
-    case FIELD_ADDED: return decode_table(reader, number, out);
+    case FIELD_FLUSHED:
+        out->flushed_sequence = number;
+        break;
+    case FIELD_LOG_POSITION:
+        out->log_position = number;
+        break;
+    case FIELD_NEXT_NUMBER:
+        out->next_number = number;
+        break;
+    case FIELD_REMOVED:
+        lsm_edit_remove(out, number);
+        break;
+    case FIELD_ADDED:
+        return decode_table(reader, number, out);
     case FIELD_TOMBSTONE: {
         struct slice start = get_bytes(reader), end = get_bytes(reader);
         if (reader_ok(reader)) lsm_edit_add_tombstone(out, start, end, number);
         break;
     }
-    default: return false;
+    default:
+        return false;
     }
     return reader_ok(reader);
 }

@@ -1,7 +1,8 @@
 /* lsm_manifest.h - the log of edits: which files are the store. CURRENT names the manifest.
  *
  *   manifest: header (magic, version) | record | record | ...
- *   record:   length (4 bytes), zero (4), checksum of payload and offset (8) | payload | padding to 8
+ *   record:   length (4 bytes), zero (4), checksum of payload and offset (8) | payload | padding to
+ *   8
  *   payload:  an edit (lsm_version.h)
  *
  * Opening a store writes a new manifest with the whole version as its first edit, then points

@@ -17,8 +17,7 @@ void lsm_merge_deinit(struct lsm_merge *merge) {
 }
 
 void lsm_merge_add(struct lsm_merge *merge, struct lsm_source *source) {
-    merge->sources =
-        mem_realloc(merge->sources, (merge->count + 1) * sizeof(struct lsm_source *));
+    merge->sources = mem_realloc(merge->sources, (merge->count + 1) * sizeof(struct lsm_source *));
     merge->sources[merge->count++] = source;
 }
 

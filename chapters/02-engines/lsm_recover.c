@@ -1,6 +1,6 @@
 /* lsm_recover.c - from files to a running engine, and a copy of them. What lives here: reading the
- * manifest, opening its tables, removing orphans, replaying the own log; checkpoints. What must not:
- * anything that runs later. */
+ * manifest, opening its tables, removing orphans, replaying the own log; checkpoints. What must
+ * not: anything that runs later. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,14 +40,14 @@ static enum status open_table(struct env *env, const char *dir, struct lsm_table
     char *path = lsm_table_path(dir, table->meta.number);
     enum status status = env_file_open(env, path, FILE_READ, &file, error);
     if (status == STATUS_NOT_FOUND)
-        status = error_set(error, STATUS_CORRUPT, "%s: the manifest names it, but it is missing",
-                           path);
+        status =
+            error_set(error, STATUS_CORRUPT, "%s: the manifest names it, but it is missing", path);
     else if (status == STATUS_OK) {
         status = file_size(file, &size, error);
         if (status == STATUS_OK && size != table->meta.size_bytes)
-            status = error_set(error, STATUS_CORRUPT, "%s: %llu bytes, the manifest says %llu",
-                               path, (unsigned long long)size,
-                               (unsigned long long)table->meta.size_bytes);
+            status =
+                error_set(error, STATUS_CORRUPT, "%s: %llu bytes, the manifest says %llu", path,
+                          (unsigned long long)size, (unsigned long long)table->meta.size_bytes);
         if (status == STATUS_OK)
             status = sstable_open(file, table->meta.number, &table->reader, error);
         if (status != STATUS_OK) file_close(file);
@@ -128,7 +128,8 @@ static enum status open_log(struct engine_lsm *engine, const struct engine_optio
     enum status status = STATUS_OK;
     struct wal_options log_options = {.segment_bytes = options->log_segment_bytes};
     if (options->own_log)
-        status = wal_open(engine->env, dir, &log_options, replay_batch, engine, &engine->wal, error);
+        status =
+            wal_open(engine->env, dir, &log_options, replay_batch, engine, &engine->wal, error);
     else if (env_file_exists(engine->env, dir))
         status =
             error_set(error, STATUS_INVALID,
@@ -182,8 +183,7 @@ static void begin_view(struct engine_lsm *engine, struct lsm_version *version) {
 enum status lsm_recover(struct engine_lsm *engine, const struct engine_options *options,
                         struct error *error) {
     struct recovery recovery = {.version = lsm_version_new(), .next_number = 1};
-    enum status status =
-        lsm_manifest_read(engine->env, engine->dir, apply_edit, &recovery, error);
+    enum status status = lsm_manifest_read(engine->env, engine->dir, apply_edit, &recovery, error);
     if (status == STATUS_NOT_FOUND) status = STATUS_OK;
     if (status == STATUS_OK) status = open_tables(engine, recovery.version, error);
     begin_view(engine, recovery.version);
@@ -217,8 +217,7 @@ static enum status copy_table(struct engine_lsm *engine, const char *dir, uint64
     struct file *from = NULL, *to = NULL;
     char *from_path = lsm_table_path(engine->dir, number), *to_path = lsm_table_path(dir, number);
     enum status status = env_file_open(engine->env, from_path, FILE_READ, &from, error);
-    if (status == STATUS_OK)
-        status = env_file_open(engine->env, to_path, FILE_CREATE, &to, error);
+    if (status == STATUS_OK) status = env_file_open(engine->env, to_path, FILE_CREATE, &to, error);
     if (status == STATUS_OK) status = copy_bytes(from, to, error);
     if (from != NULL) file_close(from);
     if (to != NULL) file_close(to);

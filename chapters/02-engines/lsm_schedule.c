@@ -1,5 +1,6 @@
-/* lsm_schedule.c - when jobs run, and who hears of their end. What lives here: at most one flush and
- * one compaction, commits one by one, flush ops, those who wait. What must not: what a job does. */
+/* lsm_schedule.c - when jobs run, and who hears of their end. What lives here: at most one flush
+ * and one compaction, commits one by one, flush ops, those who wait. What must not: what a job
+ * does. */
 #include <assert.h>
 
 #include "lsm_job.h"
@@ -86,16 +87,25 @@ static void end(struct lsm_job *job) {
 
 static void on_lane(void *arg) { lsm_job_work(arg); }
 
-static void submit(struct lsm_job *job);
+/* Of a job that was overtaken: whatever it made and did not commit goes. */
+static void bury(struct lsm_job *job) {
+    struct lsm_job **at = &job->engine->overtaken;
+    while (*at != job)
+        at = &(*at)->next_overtaken;
+    *at = job->next_overtaken;
+    lsm_job_remove_outputs(job);
+    lsm_job_free(job);
+}
 
 static void lane_done(void *arg) {
     struct lsm_job *job = arg;
     job->on_lane = false;
-    if (job->engine == NULL) {
+    if (job->engine == NULL)
         lsm_job_free(job);
-        return;
-    }
-    drive(job);
+    else if (job->overtaken)
+        bury(job);
+    else
+        drive(job);
 }
 
 static void submit(struct lsm_job *job) {
@@ -155,12 +165,14 @@ void lsm_flush_start(struct engine *base, struct engine_flush_op *op) {
 
 /* ---- waiting -------------------------------------------------------------------------------- */
 
-/* The job goes its way alone; its files are recovery's to remove. */
+/* The job goes its way alone and ends when the lane lets go of it. */
 static void abandon(struct engine_lsm *engine, struct lsm_job *job) {
     if (job == NULL) return;
     forget(engine, job);
-    job->engine = NULL;
-    if (!job->on_lane) lsm_job_free(job);
+    job->overtaken = true;
+    job->next_overtaken = engine->overtaken;
+    engine->overtaken = job;
+    if (!job->on_lane) bury(job);
 }
 
 /* Brings a commit that is under way to its end, here. */
@@ -213,8 +225,7 @@ static enum status run_now(struct lsm_job *job, struct error *error) {
 /* All compactions that are due: whoever waits for a flush wants the tree in shape. */
 static enum status compact_now(struct engine_lsm *engine, struct error *error) {
     struct lsm_compaction compaction;
-    while (lsm_compaction_pick(engine->view->version, &engine->shape, &engine->cursor,
-                               &compaction))
+    while (lsm_compaction_pick(engine->view->version, &engine->shape, &engine->cursor, &compaction))
         TRY(run_now(lsm_job_new_compaction(engine, &compaction), error));
     return STATUS_OK;
 }
@@ -243,4 +254,6 @@ enum status lsm_flush(struct engine *base, struct error *error) {
 void lsm_give_up(struct engine_lsm *engine) {
     abandon(engine, engine->flush);
     abandon(engine, engine->compaction);
+    for (struct lsm_job *job = engine->overtaken; job != NULL; job = job->next_overtaken)
+        job->engine = NULL;
 }

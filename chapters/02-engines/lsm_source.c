@@ -79,7 +79,7 @@ struct table_source {
     struct lsm_table *const *tables;
     size_t count;
     struct block_access access;
-    bool open;    /* `it` stands in tables[at] */
+    bool open; /* `it` stands in tables[at] */
     size_t at;
     struct sstable_iterator it;
 };

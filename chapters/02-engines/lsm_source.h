@@ -3,8 +3,8 @@
  *
  * Invariants
  *  1. Keys are internal keys, each met once, in order.
- *  2. After every move `valid`, `key` and `value` describe where it stands; they hold until the next
- *     move. When it is not valid, `status` says why: OK at the end, WOULD_BLOCK, IO, CORRUPT.
+ *  2. After every move `valid`, `key` and `value` describe where it stands; they hold until the
+ *     next move. When it is not valid, `status` says why: OK at the end, WOULD_BLOCK, IO, CORRUPT.
  *  3. A source borrows what it reads from; the owner keeps that. */
 #ifndef CAIRN_LSM_SOURCE_H
 #define CAIRN_LSM_SOURCE_H

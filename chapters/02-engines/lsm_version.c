@@ -88,8 +88,8 @@ void lsm_edit_add_tombstone(struct lsm_edit *edit, struct slice start, struct sl
     buf_append_slice(&tombstone->start, start);
     buf_append_slice(&tombstone->end, end);
     tombstone->sequence = sequence;
-    edit->tombstones = mem_realloc(edit->tombstones,
-                                   (edit->tombstone_count + 1) * sizeof(struct lsm_tombstone *));
+    edit->tombstones =
+        mem_realloc(edit->tombstones, (edit->tombstone_count + 1) * sizeof(struct lsm_tombstone *));
     edit->tombstones[edit->tombstone_count++] = tombstone;
 }
 
@@ -266,8 +266,8 @@ struct lsm_version *lsm_version_apply(const struct lsm_version *version, struct 
         forget_tombstones(next);
         return next;
     }
-    enum status status = error_set(error, STATUS_CORRUPT,
-                                   "an edit of the manifest does not fit the one before it");
+    enum status status =
+        error_set(error, STATUS_CORRUPT, "an edit of the manifest does not fit the one before it");
     (void)status;
     lsm_version_unref(next, NULL, NULL);
     return NULL;

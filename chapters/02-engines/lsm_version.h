@@ -4,11 +4,12 @@
  * the tables of a level do not overlap, and each level may be ten times as large as the one above.
  * What is newer stands higher: of two versions of a key the one in the lower-numbered level wins.
  *
- * Deletions of whole ranges are not in tables: a *range tombstone* (start, end, sequence) belongs to
- * the version, in memory and in the manifest. It hides what is older than itself. A table remembers
- * up to which sequence number tombstones were applied to it when it was made (`clean_sequence`); a
- * tombstone to which no table in its range is left unclean is forgotten. That replaces cutting
- * tombstones to the bounds of tables, which is the hard part of RocksDB's DeleteRange.
+ * Deletions of whole ranges are not in tables: a *range tombstone* (start, end, sequence) belongs
+ * to the version, in memory and in the manifest. It hides what is older than itself. A table
+ * remembers up to which sequence number tombstones were applied to it when it was made
+ * (`clean_sequence`); a tombstone to which no table in its range is left unclean is forgotten. That
+ * replaces cutting tombstones to the bounds of tables, which is the hard part of RocksDB's
+ * DeleteRange.
  *
  * Invariants
  *  1. Level 0 is in order of age, oldest first; levels from 1 on are in order of keys and their

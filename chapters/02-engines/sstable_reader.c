@@ -197,8 +197,7 @@ static bool load(struct sstable_iterator *it) {
 /* After a move inside a block. */
 static void settle(struct sstable_iterator *it) {
     it->valid = it->block.valid;
-    if (it->block.corrupt)
-        fail(it, damaged(it->table->file, it->loaded->offset, &it->error));
+    if (it->block.corrupt) fail(it, damaged(it->table->file, it->loaded->offset, &it->error));
 }
 
 void sstable_iterator_seek_first(struct sstable_iterator *it) {

@@ -11,12 +11,12 @@
 struct sstable_writer {
     struct block_builder data;
     struct block_builder index;
-    struct buf hashes;     /* bloom_hash of each user key, 8 bytes each */
-    struct buf last_user;  /* the user key that was hashed last */
-    struct buf smallest;   /* internal keys */
+    struct buf hashes;    /* bloom_hash of each user key, 8 bytes each */
+    struct buf last_user; /* the user key that was hashed last */
+    struct buf smallest;  /* internal keys */
     struct buf largest;
-    struct buf out;        /* made, not yet taken */
-    uint64_t offset;       /* of the end of `out` in the file */
+    struct buf out;  /* made, not yet taken */
+    uint64_t offset; /* of the end of `out` in the file */
     uint64_t entries;
     uint64_t smallest_sequence;
 };

@@ -35,7 +35,9 @@ void faulty_teardown(struct faulty *f) {
     write_batch_deinit(&f->batch);
 }
 
-struct slice faulty_text(const char *string) { return slice_of_string(string); }
+struct slice faulty_text(const char *string) {
+    return slice_of_string(string);
+}
 
 enum status faulty_put_number(struct faulty *f, const char *key, uint64_t number) {
     struct buf value = BUF_INIT;

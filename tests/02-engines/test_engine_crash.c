@@ -1,5 +1,5 @@
-/* test_engine_crash.c - a power failure at every operation on the disk, for the engines that do their
- * I/O through env: what is left is a prefix of the writes, as long as was promised. */
+/* test_engine_crash.c - a power failure at every operation on the disk, for the engines that do
+ * their I/O through env: what is left is a prefix of the writes, as long as was promised. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,8 +27,8 @@ static uint64_t check_prefix(struct faulty *f) {
     uint64_t last = 0;
     if (engine_get(f->engine, NULL, faulty_text("~last"), 0, &f->value, &f->error) == STATUS_OK)
         last = load_u64be(f->value.data);
-    struct engine_iterator *it =
-        engine_iterator_new(f->engine, &(struct engine_iterator_options){.upper = faulty_text("~")});
+    struct engine_iterator *it = engine_iterator_new(
+        f->engine, &(struct engine_iterator_options){.upper = faulty_text("~")});
     uint64_t expected = last > 10 ? last - 9 : 1;
     for (bool valid = engine_iterator_seek_first(it); valid; valid = engine_iterator_next(it))
         assert_int_equal(expected++, load_u64be(engine_iterator_key(it).data));

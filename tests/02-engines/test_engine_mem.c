@@ -42,7 +42,8 @@ TEST("3.1", 2, versions_kept_for_snapshots_go_when_the_snapshots_have_gone) {
     }
     size_t with_all = memory(&f);
     for (uint64_t s = 0; s < 10; s++) {
-        assert_ok(engine_get(f.engine, snapshots[s], faulty_text("07"), 0, &f.value, &f.error), &f.error);
+        assert_ok(engine_get(f.engine, snapshots[s], faulty_text("07"), 0, &f.value, &f.error),
+                  &f.error);
         assert_int_equal(s, load_u64be(f.value.data));
     }
     for (uint64_t s = 0; s < 10; s++)
@@ -61,7 +62,8 @@ TEST("3.2", 0, write_beyond_the_memory_limit_is_busy_and_not_applied) {
     static const uint8_t big[2000];
     write_batch_put(&f.batch, faulty_text("big"), slice_of(big, sizeof(big)));
     assert_status(STATUS_BUSY, engine_write(f.engine, &f.batch, &f.error));
-    assert_status(STATUS_NOT_FOUND, engine_get(f.engine, NULL, faulty_text("big"), 0, &f.value, &f.error));
+    assert_status(STATUS_NOT_FOUND,
+                  engine_get(f.engine, NULL, faulty_text("big"), 0, &f.value, &f.error));
     faulty_teardown(&f);
 }
 
@@ -71,8 +73,8 @@ TEST("3.2", 0, would_block_is_said_only_to_those_who_ask_not_to_wait) {
     f.options.would_block_percent = 100;
     assert_ok(faulty_open(&f), &f.error);
     assert_ok(faulty_put_number(&f, "key", 1), &f.error);
-    assert_status(STATUS_WOULD_BLOCK,
-                  engine_get(f.engine, NULL, faulty_text("key"), ENGINE_NO_WAIT, &f.value, &f.error));
+    assert_status(STATUS_WOULD_BLOCK, engine_get(f.engine, NULL, faulty_text("key"), ENGINE_NO_WAIT,
+                                                 &f.value, &f.error));
     assert_ok(engine_get(f.engine, NULL, faulty_text("key"), 0, &f.value, &f.error), &f.error);
     struct engine_iterator *it =
         engine_iterator_new(f.engine, &(struct engine_iterator_options){.flags = ENGINE_NO_WAIT});
@@ -132,7 +134,8 @@ TEST("3.4", 2, flush_in_the_background_holds_what_was_there_when_it_began) {
     assert_ok(faulty_open(&f), &f.error);
     assert_ok(engine_get(f.engine, NULL, faulty_text("39999"), 0, &f.value, &f.error), &f.error);
     assert_int_equal(1, load_u64be(f.value.data));
-    assert_status(STATUS_NOT_FOUND, engine_get(f.engine, NULL, faulty_text("new"), 0, &f.value, &f.error));
+    assert_status(STATUS_NOT_FOUND,
+                  engine_get(f.engine, NULL, faulty_text("new"), 0, &f.value, &f.error));
     faulty_teardown(&f);
 }
 
