@@ -1,8 +1,9 @@
 /* engine.h - a store of ordered bytes on one machine; the layer everything above stands on.
  *
  * Kinds are registered by name: "mem" (a skip list with versions, flushed to env files; the one
- * that simulation runs) and "rocksdb" (the production engine, real machine only). One conformance
- * suite (tests/02-engines) runs against all of them.
+ * that simulation runs), "lsm" (a log-structured merge tree by hand, on env files) and "rocksdb"
+ * (the production engine, real machine only). One conformance suite (tests/02-engines) runs against
+ * all of them.
  *
  * Invariants
  *  1. Keys are ordered by memcmp, a prefix first. A batch is atomic for readers and for crashes.
@@ -32,9 +33,9 @@ struct engine_iterator;
 struct engine_options {
     const char *dir;           /* created if missing; the engine locks it: IN_USE */
     bool own_log;              /* durability mode, invariant 2; fixed when the store is created */
-    size_t write_buffer_bytes; /* rocksdb: memtable; 0: 32 MiB */
-    size_t cache_bytes;        /* rocksdb: block cache; 0: 64 MiB */
-    size_t log_segment_bytes;  /* mem: of its own log; 0: the log's default */
+    size_t write_buffer_bytes; /* lsm, rocksdb: memtable; 0: 32 MiB */
+    size_t cache_bytes;        /* lsm, rocksdb: block cache; 0: 64 MiB */
+    size_t log_segment_bytes;  /* mem, lsm: of its own log; 0: the log's default */
     size_t memory_limit_bytes; /* mem: above it writes are BUSY; 0: 1 GiB */
     /* mem: this percentage of ENGINE_NO_WAIT reads says WOULD_BLOCK, so that simulation walks the
      * paths that a slow disk would; 0: none. */
@@ -42,7 +43,8 @@ struct engine_options {
     unsigned busy_percent; /* mem: likewise, this percentage of writes says BUSY */
 };
 
-enum engine_flags { ENGINE_NO_WAIT = 1 }; /* rather WOULD_BLOCK than wait for the disk */
+/* Rather WOULD_BLOCK than wait for the disk. On the loop only, also with a snapshot. */
+enum engine_flags { ENGINE_NO_WAIT = 1 };
 
 /* Opens the store in options->dir with the engine named `kind`; recovers. INVALID, naming the kinds
  * there are, for an unknown one; IN_USE; CORRUPT with file; IO; NO_SPACE. */
@@ -52,7 +54,7 @@ enum status engine_open(struct env *env, const char *kind, const struct engine_o
  * report; one of RocksDB holds the directory's lock, and its engine_flush_op, until it ends. NULL
  * is fine. */
 void engine_close(struct engine *engine);
-/* "mem, rocksdb": for usage lines. */
+/* "mem, lsm, rocksdb": for usage lines. */
 const char *engine_kinds(void);
 const char *engine_kind_of(const struct engine *engine);
 

@@ -1,6 +1,6 @@
 /* node.c - chapter 11's node: SQL on one machine, in one process, at a prompt.
  *
- *   node --data=DIR --engine=mem|rocksdb
+ *   node --data=DIR --engine=mem|lsm|rocksdb
  *
  * A statement ends with a semicolon at the end of a line; \q or the end of the input ends the node.
  * What was answered is durable: the engine's log is synced before the answer is shown. */
