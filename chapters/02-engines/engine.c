@@ -6,10 +6,10 @@
 #include "engine_impl.h"
 
 static const struct engine_ops *const kinds[] = {&engine_mem_ops, &engine_lsm_ops,
-                                                 &engine_rocksdb_ops};
+                                                 &engine_btree_ops, &engine_rocksdb_ops};
 enum { KIND_COUNT = sizeof(kinds) / sizeof(kinds[0]) };
 
-const char *engine_kinds(void) { return "mem, lsm, rocksdb"; }
+const char *engine_kinds(void) { return "mem, lsm, btree, rocksdb"; }
 
 enum status engine_open(struct env *env, const char *kind, const struct engine_options *options,
                         struct engine **out, struct error *error) {

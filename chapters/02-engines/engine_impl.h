@@ -62,6 +62,7 @@ void engine_iterator_deinit(struct engine_iterator *it);
 
 extern const struct engine_ops engine_lsm_ops;
 extern const struct engine_ops engine_mem_ops;
+extern const struct engine_ops engine_btree_ops;
 extern const struct engine_ops engine_rocksdb_ops;
 
 #endif

@@ -10,6 +10,7 @@
     static void name(const char *kind);                                                            \
     TEST(step, invariant, mem_##name) { name("mem"); }                                             \
     TEST(step, invariant, lsm_##name) { name("lsm"); }                                             \
+    TEST(step, invariant, btree_##name) { name("btree"); }                                         \
     TEST(step, invariant, rocksdb_##name) { name("rocksdb"); }                                     \
     static void name(const char *kind)
 
