@@ -133,9 +133,8 @@ static enum status account(struct check *check) {
 }
 
 enum status btree_check_invariants(struct btree_pager *pager, struct error *error) {
-    struct check check = {.tree = btree_newest(pager),
-                          .seen = mem_zalloc(pager->page_count),
-                          .error = error};
+    struct check check = {
+        .tree = btree_newest(pager), .seen = mem_zalloc(pager->page_count), .error = error};
     enum status status = STATUS_OK;
     if (pager->root != 0) status = check_node(&check, pager->root, UINT_MAX, SLICE_EMPTY, NULL);
     if (status == STATUS_OK) status = account(&check);

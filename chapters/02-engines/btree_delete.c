@@ -37,8 +37,7 @@ static enum status join_children(struct btree_pager *pager, uint8_t *page, size_
     TRY(btree_edit(pager, btree_page_cell(page, i).child, &left, error));
     TRY(btree_edit(pager, btree_page_cell(page, i + 1).child, &right, error));
     struct btree_cells *cells = MEM_NEW(struct btree_cells);
-    enum status status =
-        gather(pager, left, right, btree_page_cell(page, i + 1).key, cells, error);
+    enum status status = gather(pager, left, right, btree_page_cell(page, i + 1).key, cells, error);
     if (status == STATUS_OK)
         status = btree_distribute(pager, cells, left, right, false, joined, error);
     mem_free(cells);
@@ -63,8 +62,7 @@ static enum status mend_child(struct btree_pager *pager, uint8_t *page, size_t i
     TRY(join_children(pager, page, first, &joined, error));
     btree_page_set_child(page, first, joined.pages[0]);
     btree_page_remove(page, first + 1);
-    if (joined.count == 2)
-        return insert_right(pager, page, first + 1, &joined, result, error);
+    if (joined.count == 2) return insert_right(pager, page, first + 1, &joined, result, error);
     return STATUS_OK;
 }
 
@@ -127,16 +125,15 @@ static enum status erase_cells(struct btree_pager *pager, uint8_t *page, size_t 
 
 /* The cells of [start, end) in a leaf. */
 static enum status range_in_leaf(const struct btree_tree *tree, const uint8_t *page,
-                                 struct slice start, struct slice end, size_t *first, size_t *beyond,
-                                 struct error *error) {
+                                 struct slice start, struct slice end, size_t *first,
+                                 size_t *beyond, struct error *error) {
     bool exact;
     TRY(btree_leaf_index(tree, page, start, first, &exact, error));
     return btree_leaf_index(tree, page, end, beyond, &exact, error);
 }
 
 static enum status erase_below(struct btree_pager *pager, uint32_t number, struct slice start,
-                               struct slice end, struct btree_result *result,
-                               struct error *error) {
+                               struct slice end, struct btree_result *result, struct error *error) {
     struct btree_tree tree = btree_newest(pager);
     uint8_t *page;
     size_t i, beyond;
@@ -157,9 +154,9 @@ static enum status keep_fence(const struct btree_tree *tree, const uint8_t *page
     struct buf scratch = BUF_INIT;
     struct slice key;
     if (next >= btree_page_count(page)) return STATUS_OK;
-    enum status status = btree_field_bytes(tree->pager, tree->generation,
-                                           btree_page_cell(page, next).key, false, &scratch, &key,
-                                           error);
+    enum status status =
+        btree_field_bytes(tree->pager, tree->generation, btree_page_cell(page, next).key, false,
+                          &scratch, &key, error);
     buf_clear(fence);
     if (status == STATUS_OK) buf_append_slice(fence, key);
     buf_deinit(&scratch);

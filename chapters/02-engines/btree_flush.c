@@ -1,5 +1,6 @@
-/* btree_flush.c - what a flush writes, in which order. What lives here: the frozen tree's pages, the
- * free list, the change of the durable tree. What must not: threads and timers (engine_btree_flush.c). */
+/* btree_flush.c - what a flush writes, in which order. What lives here: the frozen tree's pages,
+ * the free list, the change of the durable tree. What must not: threads and timers
+ * (engine_btree_flush.c). */
 #include "btree_flush.h"
 
 #include <assert.h>
@@ -203,8 +204,7 @@ static void take_back(struct btree_flush *flush) {
         buf_append(&pager->dirty, &number, sizeof(number));
     }
     for (size_t i = 0; i < number_count(&flush->chain); i++)
-        btree_free_page(pager,
-                        btree_frames_get(pager->frames, number_at(&flush->chain, i))->bytes);
+        btree_free_page(pager, btree_frames_get(pager->frames, number_at(&flush->chain, i))->bytes);
     btree_view_release(pager, flush->view);
 }
 

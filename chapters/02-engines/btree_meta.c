@@ -59,8 +59,9 @@ enum status btree_meta_read(struct file *file, struct btree_meta *meta, struct e
         found = true;
     }
     if (found) return STATUS_OK;
-    return error_set(error, STATUS_CORRUPT, "%s: neither of the meta pages (offsets 0, %d) is valid",
-                     file_path(file), BTREE_PAGE_BYTES);
+    return error_set(error, STATUS_CORRUPT,
+                     "%s: neither of the meta pages (offsets 0, %d) is valid", file_path(file),
+                     BTREE_PAGE_BYTES);
 }
 
 static enum status write_first(struct file *file, struct error *error) {

@@ -20,11 +20,11 @@
 #include "env.h"
 
 struct btree_meta {
-    uint64_t generation; /* of the newest write that the tree holds */
-    uint64_t turn;       /* commits since the file was made; its parity is the page */
-    uint32_t root;       /* 0: the tree is empty */
-    uint32_t page_count; /* of the file, those of the free list included */
-    uint32_t free_list;  /* first page of it; 0: empty */
+    uint64_t generation;   /* of the newest write that the tree holds */
+    uint64_t turn;         /* commits since the file was made; its parity is the page */
+    uint32_t root;         /* 0: the tree is empty */
+    uint32_t page_count;   /* of the file, those of the free list included */
+    uint32_t free_list;    /* first page of it; 0: empty */
     uint64_t log_position; /* the own log's records from here on are not in the tree */
 };
 

@@ -25,8 +25,7 @@ void btree_overflow_write(struct btree_pager *pager, struct slice bytes, uint8_t
 
 static enum status not_a_chain(struct btree_pager *pager, uint32_t number, struct error *error) {
     return error_set(error, STATUS_CORRUPT, "%s: page %u at offset %llu breaks an overflow chain",
-                     file_path(pager->file), number,
-                     (unsigned long long)number * BTREE_PAGE_BYTES);
+                     file_path(pager->file), number, (unsigned long long)number * BTREE_PAGE_BYTES);
 }
 
 enum status btree_overflow_read(struct btree_pager *pager, uint64_t newest,
@@ -74,8 +73,8 @@ struct btree_field btree_key_field(struct btree_pager *pager, struct slice key, 
     if (key.len <= BTREE_KEY_INLINE_MAX) return (struct btree_field){.bytes = key};
     btree_overflow_write(pager, key, space);
     memcpy(space + BTREE_REFERENCE_BYTES, key.data, BTREE_KEY_PREFIX);
-    return (struct btree_field){
-        .overflow = true, .bytes = slice_of(space, BTREE_REFERENCE_BYTES + BTREE_KEY_PREFIX)};
+    return (struct btree_field){.overflow = true,
+                                .bytes = slice_of(space, BTREE_REFERENCE_BYTES + BTREE_KEY_PREFIX)};
 }
 
 struct btree_field btree_value_field(struct btree_pager *pager, struct slice value, size_t room,

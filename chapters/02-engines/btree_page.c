@@ -74,9 +74,7 @@ static size_t cell_offset(const uint8_t *page, size_t i) {
 
 static bool is_leaf(const uint8_t *page) { return btree_page_type(page) == BTREE_LEAF; }
 
-static size_t field_length(const uint8_t *at) {
-    return load_u16(at) & (size_t)(OVERFLOW_BIT - 1);
-}
+static size_t field_length(const uint8_t *at) { return load_u16(at) & (size_t)(OVERFLOW_BIT - 1); }
 
 static size_t cell_length(const uint8_t *page, const uint8_t *cell) {
     if (is_leaf(page)) return BTREE_LEAF_HEADER + field_length(cell) + field_length(cell + 2);

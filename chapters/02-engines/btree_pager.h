@@ -37,9 +37,9 @@ struct btree_view {
     struct btree_view *newer;
     uint64_t generation;
     uint32_t root;
-    bool reader;          /* other threads may read through it */
-    struct buf pages;     /* struct btree_freed_page: wait for this view */
-    struct buf frames;    /* struct btree_frame *: the file has them by now */
+    bool reader;       /* other threads may read through it */
+    struct buf pages;  /* struct btree_freed_page: wait for this view */
+    struct buf frames; /* struct btree_frame *: the file has them by now */
 };
 
 struct btree_freed_page {
@@ -61,7 +61,7 @@ struct btree_pager {
     struct buf free;     /* uint32_t: a stack */
     struct btree_view *newest;
     struct btree_view *durable;
-    struct buf chain; /* uint32_t: pages of the durable free list */
+    struct buf chain;       /* uint32_t: pages of the durable free list */
     struct btree_meta meta; /* the durable one */
     uint64_t file_bytes;
 };

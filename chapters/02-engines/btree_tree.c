@@ -1,5 +1,5 @@
-/* btree_tree.c - search, insertion, split. What lives here: the way down, and what happens to a page
- * that is too full. What must not: pages that are too empty (btree_delete.c), iteration. */
+/* btree_tree.c - search, insertion, split. What lives here: the way down, and what happens to a
+ * page that is too full. What must not: pages that are too empty (btree_delete.c), iteration. */
 #include "btree_tree.h"
 
 #include <assert.h>
@@ -13,8 +13,7 @@ struct btree_tree btree_newest(struct btree_pager *pager) {
 }
 
 struct btree_tree btree_of_view(struct btree_pager *pager, const struct btree_view *view) {
-    return (struct btree_tree){
-        .pager = pager, .generation = view->generation, .root = view->root};
+    return (struct btree_tree){.pager = pager, .generation = view->generation, .root = view->root};
 }
 
 /* ---- search --------------------------------------------------------------------------------- */
@@ -288,8 +287,7 @@ static enum status put_in_leaf(struct btree_pager *pager, uint8_t *page, struct 
 }
 
 static enum status put_below(struct btree_pager *pager, uint32_t number, struct slice key,
-                             struct slice value, struct btree_result *result,
-                             struct error *error) {
+                             struct slice value, struct btree_result *result, struct error *error) {
     struct btree_tree tree = btree_newest(pager);
     uint8_t *page;
     size_t i;
@@ -304,8 +302,7 @@ static enum status put_below(struct btree_pager *pager, uint32_t number, struct 
 enum status btree_put(struct btree_pager *pager, struct slice key, struct slice value,
                       struct error *error) {
     struct btree_result result;
-    if (pager->root == 0)
-        pager->root = btree_page_number(btree_new_page(pager, BTREE_LEAF, 0));
+    if (pager->root == 0) pager->root = btree_page_number(btree_new_page(pager, BTREE_LEAF, 0));
     TRY(put_below(pager, pager->root, key, value, &result, error));
     return btree_set_root(pager, &result, error);
 }

@@ -43,7 +43,8 @@ enum status btree_delete_range(struct btree_pager *pager, struct slice start, st
 enum status btree_delete(struct btree_pager *pager, struct slice key,
                          struct error *error) MUST_CHECK;
 
-/* Any thread, on a view. The value into `out` (replaced). OK, NOT_FOUND, WOULD_BLOCK, IO, CORRUPT. */
+/* Any thread, on a view. The value into `out` (replaced). OK, NOT_FOUND, WOULD_BLOCK, IO,
+ * CORRUPT. */
 enum status btree_get(const struct btree_tree *tree, struct slice key, struct buf *out,
                       struct error *error) MUST_CHECK;
 
@@ -66,7 +67,7 @@ enum status btree_read_node(const struct btree_tree *tree, uint32_t number, unsi
 
 /* What a subtree became: the parent replaces its cell by these. */
 struct btree_result {
-    size_t count;      /* 0, 1 or 2 pages */
+    size_t count; /* 0, 1 or 2 pages */
     uint32_t pages[2];
     uint8_t separator[BTREE_KEY_INLINE_MAX]; /* between the two: a field */
     size_t separator_len;

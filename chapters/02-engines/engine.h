@@ -1,9 +1,9 @@
 /* engine.h - a store of ordered bytes on one machine; the layer everything above stands on.
  *
  * Kinds are registered by name: "mem" (a skip list with versions, flushed to env files; the one
- * that simulation runs), "lsm" (a log-structured merge tree by hand, on env files) and "rocksdb"
- * (the production engine, real machine only). One conformance suite (tests/02-engines) runs against
- * all of them.
+ * that simulation runs), "lsm" (a log-structured merge tree) and "btree" (a B+tree of copied
+ * pages), both by hand on env files, and "rocksdb" (the production engine, real machine only). One
+ * conformance suite (tests/02-engines) runs against all of them.
  *
  * Invariants
  *  1. Keys are ordered by memcmp, a prefix first. A batch is atomic for readers and for crashes.
@@ -33,10 +33,12 @@ struct engine_iterator;
 struct engine_options {
     const char *dir;           /* created if missing; the engine locks it: IN_USE */
     bool own_log;              /* durability mode, invariant 2; fixed when the store is created */
-    size_t write_buffer_bytes; /* lsm, rocksdb: memtable; 0: 32 MiB */
-    size_t cache_bytes;        /* lsm, rocksdb: block cache; 0: 64 MiB */
-    size_t log_segment_bytes;  /* mem, lsm: of its own log; 0: the log's default */
-    size_t memory_limit_bytes; /* mem: above it writes are BUSY; 0: 1 GiB */
+    size_t write_buffer_bytes; /* lsm, rocksdb: memtable; btree: new pages; 0: 32 MiB */
+    size_t cache_bytes;        /* lsm, rocksdb: blocks; btree: pages; 0: 64 MiB */
+    size_t log_segment_bytes;  /* mem, lsm, btree: of its own log; 0: the log's default */
+    /* Above it writes are BUSY. mem: all it holds, 0: 1 GiB. btree: pages that are not yet in the
+     * file, 0: four write buffers. */
+    size_t memory_limit_bytes;
     /* mem: this percentage of ENGINE_NO_WAIT reads says WOULD_BLOCK, so that simulation walks the
      * paths that a slow disk would; 0: none. */
     unsigned would_block_percent;
@@ -54,7 +56,7 @@ enum status engine_open(struct env *env, const char *kind, const struct engine_o
  * report; one of RocksDB holds the directory's lock, and its engine_flush_op, until it ends. NULL
  * is fine. */
 void engine_close(struct engine *engine);
-/* "mem, lsm, rocksdb": for usage lines. */
+/* "mem, lsm, btree, rocksdb": for usage lines. */
 const char *engine_kinds(void);
 const char *engine_kind_of(const struct engine *engine);
 

@@ -57,7 +57,8 @@ static enum status btree_engine_write(struct engine *base, const struct write_ba
     struct slice encoded = write_batch_encoded(batch);
     if (dirty_bytes(engine) >= engine->flush_bytes) btree_engine_flush_soon(engine);
     if (memory_bytes(engine) >= engine->memory_bytes)
-        return error_set(error, STATUS_BUSY, "%zu bytes of pages wait to be written, the limit is %zu",
+        return error_set(error, STATUS_BUSY,
+                         "%zu bytes of pages wait to be written, the limit is %zu",
                          memory_bytes(engine), engine->memory_bytes);
     if (engine->wal != NULL) TRY(wal_append(engine->wal, WAL_RECORD_BATCH, encoded, NULL, error));
     return apply(engine, encoded, error);

@@ -37,7 +37,7 @@ struct engine_btree {
     struct env *env;
     struct dir_lock *lock;
     struct btree_pager *pager;
-    struct wal *wal; /* NULL: no log of its own */
+    struct wal *wal;     /* NULL: no log of its own */
     size_t flush_bytes;  /* of new pages: a flush begins by itself */
     size_t memory_bytes; /* of pages not in the file: writes are BUSY */
 

@@ -14,8 +14,8 @@ static enum status refuse_if_broken(const struct engine_btree *engine, struct er
     return error_set(error, STATUS_IO, "an earlier flush failed; what is on the disk is unknown");
 }
 
-/* Everything the frozen tree holds must be in the log's durable part: after a crash, positions above
- * it would be given out again, to records that the replay would then skip. */
+/* Everything the frozen tree holds must be in the log's durable part: after a crash, positions
+ * above it would be given out again, to records that the replay would then skip. */
 static enum status sync_log(struct engine_btree *engine, struct error *error) {
     return engine->wal != NULL ? wal_sync_blocking(engine->wal, error) : STATUS_OK;
 }
@@ -44,8 +44,7 @@ static void begin(struct engine_btree *engine) {
     background->engine = engine;
     background->pager = engine->pager;
     background->status = refuse_if_broken(engine, &background->error);
-    if (background->status == STATUS_OK)
-        background->status = sync_log(engine, &background->error);
+    if (background->status == STATUS_OK) background->status = sync_log(engine, &background->error);
     background->log_position = log_position(engine);
     if (background->status == STATUS_OK)
         background->flush = btree_flush_begin(engine->pager, background->log_position);
@@ -173,8 +172,7 @@ enum status btree_engine_flush(struct engine *base, struct error *error) {
     uint64_t position = log_position(engine);
     bool meta_written = false;
     struct btree_flush *flush = btree_flush_begin(engine->pager, position);
-    enum status status =
-        flush != NULL ? write_tree(flush, &meta_written, error) : STATUS_OK;
+    enum status status = flush != NULL ? write_tree(flush, &meta_written, error) : STATUS_OK;
     ended(engine, flush, position, meta_written, status);
     return status;
 }

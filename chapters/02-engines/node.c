@@ -1,6 +1,6 @@
 /* node.c - chapter 02's node: the prompt of chapter 01, on an engine of choice.
  *
- *   node --data=DIR --engine=mem|lsm|rocksdb
+ *   node --data=DIR --engine=mem|lsm|btree|rocksdb
  *
  * The engine keeps a log of its own here: what answered OK is there after a crash. */
 #include <stdio.h>

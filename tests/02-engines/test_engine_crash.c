@@ -80,6 +80,7 @@ static void crash_everywhere(const char *kind, bool own_log, enum crash_loss los
     static void name(const char *kind);                                                            \
     TEST(step, invariant, mem_##name) { name("mem"); }                                             \
     TEST(step, invariant, lsm_##name) { name("lsm"); }                                             \
+    TEST(step, invariant, btree_##name) { name("btree"); }                                         \
     static void name(const char *kind)
 
 EVERY_FAULTY_ENGINE("3.5", 2, crash_anywhere_without_a_log_leaves_a_prefix_up_to_the_last_flush) {
