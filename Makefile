@@ -231,8 +231,9 @@ asan tsan:
 	@$(MAKE) test VARIANT=$@ SKIP="$(SKIP) build"
 
 coverage:
-	@find build/cov -name '*.gcda' -exec rm -f {} + 2>/dev/null; $(MAKE) test VARIANT=cov SKIP="$(SKIP) build"
-	@python3 tests/lint/coverage.py build/cov
+	@find build/cov -name '*.gcda' -exec rm -f {} + 2>/dev/null; \
+	CAIRN_TEST_LIMIT=60000 $(MAKE) test VARIANT=cov SKIP="$(SKIP) build"; status=$$?; \
+	python3 tests/lint/coverage.py build/cov && exit $$status
 
 bench: $(FINAL_BINS) $(BENCH_BINS)
 	@if [ -x final/bench/run ]; then BUILD=$(B) exec final/bench/run $(ARGS); else echo "make bench: there is no final/bench/run" >&2; exit 1; fi
