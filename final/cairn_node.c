@@ -381,12 +381,6 @@ struct replica *cairn_node_replica(struct cairn_node *node) {
     return node->replica;
 }
 
-struct store *cairn_node_store(struct cairn_node *node) {
-    return node->store;
-}
-
 struct engine *cairn_node_engine(struct cairn_node *node) {
     return node->engine;
 }
-
-uint16_t cairn_node_port(const struct cairn_node *node) { return port_number(node->port); }

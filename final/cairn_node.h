@@ -50,8 +50,6 @@ void cairn_node_stop(struct cairn_node *node);
 
 /* For operators and for the checks of a simulation. replica: NULL until the cluster is formed. */
 struct replica *cairn_node_replica(struct cairn_node *node);
-struct store *cairn_node_store(struct cairn_node *node);
 struct engine *cairn_node_engine(struct cairn_node *node);
-uint16_t cairn_node_port(const struct cairn_node *node);
 
 #endif

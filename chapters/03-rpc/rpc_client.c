@@ -434,6 +434,3 @@ const char *rpc_client_address(const struct rpc_client *client) { return client-
 const struct error *rpc_client_last_error(const struct rpc_client *client) {
     return &client->last_error;
 }
-size_t rpc_client_pending_bytes(const struct rpc_client *client) {
-    return client->link ? rpc_link_pending(client->link) : 0;
-}

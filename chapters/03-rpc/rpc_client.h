@@ -50,8 +50,6 @@ const struct rpc_identity *rpc_client_peer(const struct rpc_client *client);
 const char *rpc_client_address(const struct rpc_client *client);
 /* Why there is no connection; STATUS_OK in it when there is one, or when none was tried yet. */
 const struct error *rpc_client_last_error(const struct rpc_client *client);
-/* Output not yet handed to the system. */
-size_t rpc_client_pending_bytes(const struct rpc_client *client);
 
 /* The answer, or why there is none: `reply` is set when status is OK, `error` otherwise; both valid
  * until it returns. Statuses besides those of the handler: DEADLINE (whether it took effect is

@@ -339,7 +339,6 @@ void rpc_server_free(struct rpc_server *server) {
 }
 
 size_t rpc_server_connections(const struct rpc_server *server) { return server->connection_count; }
-size_t rpc_server_calls(const struct rpc_server *server) { return server->call_count; }
 
 /* ---- as a protocol of a port ---------------------------------------------------------------- */
 

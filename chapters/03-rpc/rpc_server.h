@@ -43,7 +43,6 @@ void rpc_server_register(struct rpc_server *server, const struct rpc_method *met
 /* Takes over a stream; input may be unread. */
 void rpc_server_accept(struct rpc_server *server, struct stream *stream);
 size_t rpc_server_connections(const struct rpc_server *server);
-size_t rpc_server_calls(const struct rpc_server *server); /* in flight */
 
 /* The row for port_add: recognizes FRAME_PREFACE and hands streams to `server`. */
 struct port_protocol rpc_server_protocol(struct rpc_server *server);

@@ -433,6 +433,4 @@ size_t replica_progress(const struct replica *replica, struct raft_progress_view
     return raft_progress(replica->raft, out, capacity);
 }
 
-uint64_t replica_group(const struct replica *replica) { return replica->group; }
-
 const struct raft *replica_raft(const struct replica *replica) { return replica->raft; }

@@ -90,7 +90,6 @@ void replica_set_peer_connected(struct replica_set *set, uint64_t node_id, bool 
 struct raft_status replica_raft_status(const struct replica *replica);
 size_t replica_progress(const struct replica *replica, struct raft_progress_view *out,
                         size_t capacity);
-uint64_t replica_group(const struct replica *replica);
 const struct raft *replica_raft(const struct replica *replica);
 
 /* Local keys of the engine: the applied index of each group. Data keys must lie above. */

@@ -104,7 +104,7 @@ struct replica_set {
     struct arena arena;        /* of the message being received */
     struct buf scratch;        /* of the message being sent */
     struct write_batch *batch; /* of the turn */
-    bool engine_full; /* the last batch was refused for lack of disk */
+    bool engine_full;          /* the last batch was refused for lack of disk */
     bool batch_pending;        /* the engine was busy: write it again before anything else */
     struct env_timer install_timer;
 
@@ -147,8 +147,6 @@ void replica_set_maybe_flush(void *set);
 /* replica_snapshot.c */
 void replica_snapshot_send(struct replica *replica, uint64_t to);
 void replica_snapshot_abandon_sends(struct replica *replica);
-enum status replica_snapshot_chunk(struct replica *replica, struct slice chunk,
-                                   uint64_t *next_sequence, struct error *error) MUST_CHECK;
 /* Whether a snapshot up to `index` waits in its file. */
 bool replica_snapshot_is_staged(const struct replica *replica, uint64_t index);
 void replica_snapshot_install_start(struct replica *replica, uint64_t index, uint64_t term);

@@ -114,8 +114,6 @@ void sql_exec_close(struct sql_exec *exec) {
     mem_free(exec);
 }
 
-uint64_t sql_exec_peak_memory(const struct sql_exec *exec) { return exec->memory_peak; }
-
 /* ---- what operators share -------------------------------------------------------------------- */
 
 enum status sql_exec_pause(struct sql_node *node, uint32_t rows, struct sql_error *error) {
@@ -138,7 +136,6 @@ enum status sql_exec_check_memory(struct sql_node *node, struct sql_error *error
     for (const struct sql_node *n = exec->nodes; n != NULL; n = n->next_node) {
         used += n->memory.used_bytes + n->scratch.used_bytes;
     }
-    if (used > exec->memory_peak) exec->memory_peak = used;
     if (used <= exec->memory_limit) return STATUS_OK;
     (void)sql_error_set(error, SQLSTATE_OUT_OF_MEMORY, "out of memory");
     sql_error_detail(error, "The statement needs more than its limit of %llu bytes.",

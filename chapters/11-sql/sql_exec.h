@@ -67,7 +67,4 @@ enum status sql_exec_rescan(struct sql_exec *exec, struct sql_error *error) MUST
 /* Closes cursors, frees everything. NULL is fine. Never suspends. */
 void sql_exec_close(struct sql_exec *exec);
 
-/* Most memory that the operators held at one time, for EXPLAIN ANALYZE and tests. */
-uint64_t sql_exec_peak_memory(const struct sql_exec *exec);
-
 #endif

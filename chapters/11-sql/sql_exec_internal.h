@@ -35,7 +35,7 @@ struct sql_exec {
     const struct sql_row_source *source;
     struct sql_node *root;
     struct sql_node *nodes; /* all, for memory and closing */
-    uint64_t memory_limit, memory_peak;
+    uint64_t memory_limit;
     uint32_t rows_since_pause;
 };
 

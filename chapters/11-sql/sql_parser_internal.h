@@ -104,7 +104,6 @@ struct ast_exprs parser_expr_list(struct parser *parser);
 const struct ast_type *parser_type(struct parser *parser);
 /* A type that the grammar spells in words of its own (INTEGER, DOUBLE PRECISION...) starts here. */
 bool parser_at_type_keyword(struct parser *parser);
-struct ast_expr *parser_function_keyword(struct parser *parser);
 
 bool parser_at_select(struct parser *parser, uint32_t n);
 struct ast_select *parser_select(struct parser *parser);

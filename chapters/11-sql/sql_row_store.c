@@ -63,12 +63,6 @@ uint32_t sql_row_store_append(struct sql_row_store *store, const struct sql_colu
     return store->row_count++;
 }
 
-void sql_row_store_put(struct sql_row_store *store, uint32_t number, uint32_t column,
-                       const struct sql_column *from, uint32_t row) {
-    struct sql_batch *chunk = store->chunks[number / SQL_BATCH_ROWS];
-    sql_column_copy(&chunk->columns[column], number % SQL_BATCH_ROWS, from, row, store->arena);
-}
-
 /* ---- hash index ------------------------------------------------------------------------------ */
 
 void sql_row_index_init(struct sql_row_index *index, struct arena *arena) {

@@ -23,11 +23,9 @@ struct sql_row_store {
 void sql_row_store_init(struct sql_row_store *store, struct arena *arena,
                         const enum sql_type *types, uint32_t column_count);
 /* Appends a row: its values from `count` columns at `row`. Returns its number. count may be less
- * than column_count: the others are set by sql_row_store_put. */
+ * than column_count: the others are not set. */
 uint32_t sql_row_store_append(struct sql_row_store *store, const struct sql_column *const *columns,
                               uint32_t count, uint32_t row);
-void sql_row_store_put(struct sql_row_store *store, uint32_t number, uint32_t column,
-                       const struct sql_column *from, uint32_t row);
 
 static inline const struct sql_batch *sql_row_store_chunk(const struct sql_row_store *store,
                                                           uint32_t number) {

@@ -110,7 +110,6 @@ void pg_send_execute(struct buf *out, const char *portal, int32_t max_rows) {
 }
 
 void pg_send_sync(struct buf *out) { end(out, begin(out, PG_SYNC)); }
-void pg_send_flush(struct buf *out) { end(out, begin(out, PG_FLUSH)); }
 void pg_send_terminate(struct buf *out) { end(out, begin(out, PG_TERMINATE)); }
 
 /* ---- receiving ------------------------------------------------------------------------------ */

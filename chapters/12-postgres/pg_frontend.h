@@ -26,7 +26,6 @@ void pg_send_describe(struct buf *out, char kind, const char *name);
 void pg_send_close(struct buf *out, char kind, const char *name);
 void pg_send_execute(struct buf *out, const char *portal, int32_t max_rows);
 void pg_send_sync(struct buf *out);
-void pg_send_flush(struct buf *out);
 void pg_send_terminate(struct buf *out);
 
 /* ---- what a client gets --------------------------------------------------------------------- */

@@ -21,7 +21,6 @@ enum {
     PG_STARTUP_LIMIT = 10000,             /* PostgreSQL's MAX_STARTUP_PACKET_LENGTH */
     PG_MESSAGE_LIMIT = 64 * 1024 * 1024,  /* type byte not counted */
     PG_LENGTH_LIMIT = 1024 * 1024 * 1024, /* no client means such a length */
-    PG_CANCEL_KEY_BYTES = 4
 };
 
 /* ---- the first message ---------------------------------------------------------------------- */
