@@ -345,23 +345,38 @@ static uint64_t check_prefix(struct faulty *f) {
     return last;
 }
 
+/* The next flush: waiting for it, or in the background with a write beside it. */
+static enum status flush_either_way(struct faulty *f, bool on_loop) {
+    if (!on_loop) return engine_flush(f->engine, &f->error);
+    struct flush flush;
+    flush_on_loop(f, &flush);
+    if (put_sized(f, 1, 1, 5000) != STATUS_OK) return STATUS_IO;
+    while (flush.status == STATUS_COUNT)
+        env_run(f->env);
+    return flush.status;
+}
+
 /* Goes on from what is there. Returns how many batches were promised before the disk failed. */
-static uint64_t run_until_crash(struct faulty *f, uint64_t from, bool *crashed) {
+static uint64_t run_until_crash(struct faulty *f, uint64_t from, bool on_loop, bool *crashed) {
     uint64_t promised = from;
     *crashed = true;
     for (uint64_t i = from + 1; i <= from + BATCHES; i++) {
         if (write_numbered(f, i) != STATUS_OK) return promised;
         if (i % 3 == 0 && engine_sync(f->engine, &f->error) != STATUS_OK) return promised;
         if (i % 3 == 0) promised = i;
-        if (i % 10 == 5 && engine_flush(f->engine, &f->error) != STATUS_OK) return promised;
+        if (i % 10 == 5 && flush_either_way(f, on_loop) != STATUS_OK) return promised;
         if (i % 10 == 5) promised = i;
+        write_batch_clear(&f->batch);
+        write_batch_delete(&f->batch, text("000001")); /* what was written beside the flush */
+        if (engine_write(f->engine, &f->batch, &f->error) != STATUS_OK) return promised;
     }
     *crashed = false;
     return promised;
 }
 
 /* A crash at operation `at`, the recovery, more writes on what was recovered, the end. */
-static bool crash_once(const char *dir, bool own_log, enum crash_loss loss, uint64_t at) {
+static bool crash_once(const char *dir, bool own_log, bool on_loop, enum crash_loss loss,
+                       uint64_t at) {
     struct faulty f;
     bool crashed = true, again;
     uint64_t promised = 0;
@@ -369,7 +384,7 @@ static bool crash_once(const char *dir, bool own_log, enum crash_loss loss, uint
     f.options.own_log = own_log;
     f.options.log_segment_bytes = 64 * 1024;
     env_fault_arm(f.env, FAULT_CRASH, at);
-    if (open_engine(&f) == STATUS_OK) promised = run_until_crash(&f, 0, &crashed);
+    if (open_engine(&f) == STATUS_OK) promised = run_until_crash(&f, 0, on_loop, &crashed);
     close_engine(&f);
     env_fault_power_loss(f.env, loss);
     env_fault_clear(f.env);
@@ -377,7 +392,7 @@ static bool crash_once(const char *dir, bool own_log, enum crash_loss loss, uint
     uint64_t found = check_prefix(&f);
     assert_in_range(found, promised, BATCHES);
     if (!own_log && crashed) assert_true(found == promised || found % 3 == 0 || found % 10 == 5);
-    promised = run_until_crash(&f, found, &again);
+    promised = run_until_crash(&f, found, on_loop, &again);
     assert_false(again);
     close_engine(&f);
     env_fault_power_loss(f.env, loss);
@@ -387,30 +402,35 @@ static bool crash_once(const char *dir, bool own_log, enum crash_loss loss, uint
     return crashed;
 }
 
-static void crash_everywhere(bool own_log, enum crash_loss loss) {
+static void crash_everywhere(bool own_log, bool on_loop, enum crash_loss loss) {
     TEST_LIMIT(120000);
     const char *dir = harness_memory_tmpdir();
     uint64_t stride = harness_sanitized() ? 5 : 1, at = 0;
-    while (crash_once(dir, own_log, loss, at))
+    while (crash_once(dir, own_log, on_loop, loss, at))
         at += stride;
     printf("cut at %llu operations\n", (unsigned long long)(at / stride));
     assert_true(at > 60);
 }
 
 TEST("3.4", 2, crash_at_every_operation_without_a_log_leaves_the_prefix_up_to_the_last_flush) {
-    crash_everywhere(false, LOSE_ALL_UNSYNCED);
+    crash_everywhere(false, false, LOSE_ALL_UNSYNCED);
 }
 
 TEST("3.4", 2, torn_writes_without_a_log_leave_the_prefix_up_to_the_last_flush) {
-    crash_everywhere(false, LOSE_SOME);
+    crash_everywhere(false, false, LOSE_SOME);
+}
+
+TEST("3.4", 2, crash_at_every_operation_of_flushes_in_the_background_leaves_the_same) {
+    crash_everywhere(false, true, LOSE_ALL_UNSYNCED);
+    crash_everywhere(false, true, LOSE_SOME);
 }
 
 TEST("3.4", 2, crash_at_every_operation_with_its_own_log_leaves_all_that_was_synced) {
-    crash_everywhere(true, LOSE_ALL_UNSYNCED);
+    crash_everywhere(true, false, LOSE_ALL_UNSYNCED);
 }
 
 TEST("3.4", 2, torn_writes_with_its_own_log_leave_all_that_was_synced) {
-    crash_everywhere(true, LOSE_SOME);
+    crash_everywhere(true, false, LOSE_SOME);
 }
 
 TEST("3.4", 0, store_made_with_a_log_is_not_opened_without_it) {
