@@ -1,7 +1,6 @@
 /* cairn_node.c - opens the layers from the disk up and hands each to the next. */
 #include "cairn_node.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 /* cairnd.c - the node as a process: flags, signals, exit status. */
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,6 @@
  * file counts only while that process is a cairnd of ours. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdio.h>

@@ -3,7 +3,6 @@
  * Statements end with a semicolon; lines are gathered until one does. Ctrl-C cancels the statement
  * that runs, or drops what was typed. A prompt that loses its node goes on at the next one. */
 #include <editline/readline.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

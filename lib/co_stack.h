@@ -43,8 +43,8 @@ void co_stack_reset(struct co_stack *stack);
 
 #define CO_INLINE static inline __attribute__((always_inline))
 
-/* Around each switch: before_enter and after_leave on the loop, after_enter and before_leave on the
- * coroutine. `last`: the coroutine will not run again. */
+/* Around each switch: _before_enter and _after_leave on the loop, _after_enter and _before_leave on
+ * the coroutine. `last`: the coroutine will not run again. */
 CO_INLINE void co_stack_before_enter(struct co_stack *stack) {
     (void)stack;
 #ifdef CO_ASAN

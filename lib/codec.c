@@ -4,8 +4,6 @@
  * alignment on any machine. Decoders are total: any input gives a value or sets `failed`. */
 #include "codec.h"
 
-#include <assert.h>
-
 #include <xxhash.h>
 
 /* ---- loads and stores -------------------------------------------------------------------- */

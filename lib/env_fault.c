@@ -5,7 +5,6 @@
  * the loop. */
 #include "env_fault.h"
 
-#include <assert.h>
 #include <stdatomic.h>
 
 #include "env_fault_disk.h"

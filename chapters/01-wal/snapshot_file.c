@@ -3,7 +3,6 @@
  * one. */
 #include "snapshot_file.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 #include "codec.h"

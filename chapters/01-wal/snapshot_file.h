@@ -28,8 +28,8 @@ void snapshot_writer_commit_start(struct snapshot_writer *writer,
                                   void (*done)(void *arg, enum status status,
                                                const struct error *error),
                                   void *arg);
-/* After commit_start: the owner goes away. `done` is not called, the file keeps its old content
- * unless the new one has its name already, and the writer frees itself. */
+/* After snapshot_writer_commit_start: the owner goes away. `done` is not called, the file keeps its
+ * old content unless the new one has its name already, and the writer frees itself. */
 void snapshot_writer_cancel(struct snapshot_writer *writer);
 /* Removes what was written and frees the writer. */
 void snapshot_writer_abandon(struct snapshot_writer *writer);

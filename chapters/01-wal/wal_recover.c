@@ -9,7 +9,6 @@
  *
  * Rewriting a sector that holds synced data next to a new batch is taken to leave the synced bytes
  * alone, whatever happens to the new ones (SQLite calls this "powersafe overwrite"). */
-#include <assert.h>
 
 #include "mem.h"
 #include "wal_internal.h"

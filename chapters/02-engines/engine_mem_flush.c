@@ -5,7 +5,6 @@
  * that the file is a prefix of the order of writes by construction. */
 #include "engine_mem.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 #include "mem.h"

@@ -3,8 +3,6 @@
  * this may run on any thread, beside the writer. */
 #include "engine_mem.h"
 
-#include <assert.h>
-
 #include "mem.h"
 
 struct mem_iterator {

@@ -5,7 +5,6 @@
  * Tuned for several nodes on one machine of few cores: two background jobs, 32 MiB of memtable.
  * Without a log of its own every write bypasses RocksDB's log, and there is one column family, so
  * that the flushed files are a prefix of the order of writes. */
-#include <assert.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>

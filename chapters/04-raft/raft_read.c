@@ -4,7 +4,6 @@
  * surely the leader. It was if a majority answers, in its term, a message sent after that moment.
  * All reads of a turn share one round of such messages; the number of the round travels with every
  * append and comes back with every answer, so that a lost round is made up for by the next one. */
-#include <assert.h>
 #include <string.h>
 
 #include "mem.h"

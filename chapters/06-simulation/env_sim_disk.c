@@ -2,7 +2,6 @@
  *
  * What of it is durable is not known here: env_fault stands above and takes back at a crash what
  * was not synced. Pages of zeros take no memory, since logs fill their segments ahead. */
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -3,9 +3,6 @@
  *
  * Each end of a connection has a window: what was sent to it and not yet taken by its owner is
  * bounded, so that a reader that pauses is felt by its writer. */
-#include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "codec.h"

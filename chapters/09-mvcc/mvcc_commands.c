@@ -5,7 +5,6 @@
 #include "mvcc_commands.h"
 #include "codec.h"
 
-#include "mvcc_internal.h"
 #include "recent_writes.h"
 
 #include "rpc.h"

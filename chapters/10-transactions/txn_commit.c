@@ -2,7 +2,6 @@
  *
  * Sending again is safe because the command recognises itself by its commit id (txn_record.c). A
  * commit that could not be asked about in time has an unknown outcome: SQLSTATE 40003. */
-#include <assert.h>
 
 #include "co.h"
 #include "rpc.h"

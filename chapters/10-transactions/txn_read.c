@@ -1,5 +1,4 @@
 /* txn_read.c - point reads, the read timestamp, and moving it up behind a lock. */
-#include <assert.h>
 
 #include "mvcc.h"
 #include "rpc.h"

@@ -1,5 +1,4 @@
 /* sql_binder_ddl.c - CREATE TABLE: types, defaults and the primary key of a table to be. */
-#include <stdio.h>
 
 #include "sql_binder_internal.h"
 

@@ -3,7 +3,6 @@
  * What a table means (types, defaults, keys) is the binder's business; here it is only kept. */
 #include "sql_catalog_store.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "codec.h"

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 
-#include "mem.h"
 #include "sql_ast.h"
 
 struct keyword_info {

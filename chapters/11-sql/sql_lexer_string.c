@@ -4,7 +4,6 @@
  * are valid UTF-8 without NUL, whatever the escapes say. */
 #include <assert.h>
 
-#include "sql_ast.h"
 #include "sql_datum.h"
 #include "sql_lexer.h"
 

@@ -4,7 +4,6 @@
  * by recursion, all that binds more tightly to its right (Pratt 1973). The table is that of
  * PostgreSQL's gram.y; "nonassoc" means that two of a level in a row are a syntax error. What
  * stands between operators is in sql_parser_primary.c. */
-#include <assert.h>
 
 #include "mem.h"
 #include "sql_parser_internal.h"

@@ -4,7 +4,6 @@
  * Greedy: begin with the smallest input, then always add the one that makes the smallest result,
  * those connected by an equality before others. A condition is tested as soon as all it speaks of
  * is there: an equality between what was joined and what is added is a key of a hash join. */
-#include <assert.h>
 
 #include "sql_planner_internal.h"
 

@@ -5,7 +5,6 @@
  * the catalog, and now and then, for what a node that has died left behind. Two nodes at work on
  * one table meet in a conflict, and one of them comes back later. */
 #include "co.h"
-#include "codec.h"
 #include "mem.h"
 #include "row_codec.h"
 #include "sql_session_internal.h"

@@ -3,7 +3,6 @@
 #include "pg_connection.h"
 
 #include "co.h"
-#include "mem.h"
 
 /* So many messages in a row without a wait, then others have their turn. */
 enum { MESSAGES_PER_SLICE = 32 };

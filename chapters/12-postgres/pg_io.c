@@ -3,7 +3,6 @@
 #include "pg_connection.h"
 
 #include "co.h"
-#include "mem.h"
 
 enum {
     OUT_BYTES = 16 * 1024,    /* so much output is handed to the stream at a time */

@@ -1,6 +1,5 @@
 /* pg_startup.c - from the first byte of a client to the first ReadyForQuery (PostgreSQL's manual,
  * 55.2.1 and 55.2.10): encryption refused, cancel requests, version, who and where, settings. */
-#include <stdio.h>
 
 #include "mem.h"
 #include "pg_connection.h"

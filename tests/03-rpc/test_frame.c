@@ -1,7 +1,6 @@
 /* test_frame.c - frames as bytes (frame.h). */
 #include "frame.h"
 
-#include "codec.h"
 #include "harness.h"
 #include "prng.h"
 

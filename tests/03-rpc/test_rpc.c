@@ -3,8 +3,6 @@
 #include "mem.h"
 #include "rpc_fixture.h"
 
-#include <stdio.h>
-
 #define HELLO SLICE_LITERAL("hello")
 
 static struct error cancelled_error(void) {

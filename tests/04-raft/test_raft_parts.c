@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "harness.h"
-#include "mem.h"
 #include "prng.h"
 #include "raft_log.h"
 #include "raft_progress.h"

@@ -1,5 +1,4 @@
 /* The simulated machines: clocks, turns, lanes, disks, networks, and that a seed is one history. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,4 @@
 /* test_store.c - commands: latched, evaluated, proposed, applied, answered once. */
-#include <stdio.h>
 
 #include "harness.h"
 #include "prng.h"

@@ -1,5 +1,4 @@
 /* test_txn.c - what one transaction sees and does, and what two may not do to each other. */
-#include <stdio.h>
 
 #include "harness.h"
 #include "txn_fixture.h"

@@ -1,6 +1,5 @@
 /* test_txn_locks.c - rows about to be written queue instead of aborting. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "harness.h"
 #include "txn_fixture.h"

@@ -1,5 +1,4 @@
 /* test_txn_outcome.c - commits whose answer is lost, at a leader that is lost. */
-#include <stdio.h>
 
 #include "harness.h"
 #include "rpc.h"

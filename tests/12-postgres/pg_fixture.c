@@ -1,8 +1,6 @@
 /* pg_fixture.c - see pg_fixture.h. */
 #include "pg_fixture.h"
 
-#include "mem.h"
-
 /* ---- the server ----------------------------------------------------------------------------- */
 
 static void on_guard(void *arg) {

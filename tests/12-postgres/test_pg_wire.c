@@ -1,7 +1,6 @@
 /* test_pg_wire.c - PostgreSQL's messages as bytes (pg_wire.h, pg_frontend.h). */
 #include "pg_wire.h"
 
-#include "codec.h"
 #include "harness.h"
 #include "mem.h"
 #include "pg_frontend.h"

@@ -2,7 +2,6 @@
  * program holds tests that end badly, each in its own way, and the tests run it so. */
 #include "harness.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
