@@ -8,7 +8,7 @@
 #include "harness.h"
 #include "mem.h"
 
-#define GIVE_UP_NS (8 * NS_PER_S)
+#define GIVE_UP_NS (40 * NS_PER_S)
 enum { GROUP = 1 };
 
 /* ---- the state machine
@@ -171,6 +171,7 @@ static void name_directories(struct cluster_node *node, const char *dir) {
 }
 
 void replica_cluster_start(struct replica_cluster *cluster, size_t count) {
+    harness_limit(60000); /* a verdict must not depend on how busy the machine is */
     struct log log;
     log_init_stderr(&log, LOG_WARN);
     cluster->machine = env_uv_new(&log);

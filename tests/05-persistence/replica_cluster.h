@@ -52,7 +52,7 @@ void cluster_node_up(struct replica_cluster *cluster, uint64_t id);
 /* As by a power failure: what is not synced is lost. */
 void cluster_node_down(struct replica_cluster *cluster, uint64_t id);
 
-/* Runs the loop until the condition holds; fails the test after 8 s. */
+/* Runs the loop until the condition holds; fails the test after 40 s. */
 void replica_cluster_until(struct replica_cluster *cluster, bool (*condition)(void *arg), void *arg,
                            const char *what);
 /* Waits for a leader among the nodes that are up and not cut. */
