@@ -62,7 +62,8 @@ say     = $(if $(V),,@echo "  $(1)")
 CHAPTERS    := $(sort $(notdir $(patsubst %/,%,$(wildcard chapters/[0-9][0-9]-*/))))
 FINAL_MAINS := $(wildcard final/cairnd.c final/cairn.c)
 BENCHES     := $(wildcard final/bench/*.c)
-SUITE_DIRS  := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.c)))))
+# tests/NN-name, and tests/NN-name/reference for white-box suites, which are never graded.
+SUITE_DIRS  := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.c tests/*/reference/test_*.c))))
 DEPS_FILES  := $(wildcard lib/deps chapters/*/deps final/deps tests/deps)
 
 # Goals that must work on a machine where nothing is installed yet, or leave nothing behind.
@@ -171,7 +172,7 @@ $(foreach m,$(BENCHES),$(eval $(call program,bench/$(basename $(notdir $(m))),$(
 
 # A suite of chapter N: the test file, the harness, helpers beside it, lib/ and chapters 1..N.
 # Suites of lib and of the harness link lib/ only, all others (sim, final) everything.
-suite_layer   = $(or $(filter $(1),$(CHAPTERS)),$(if $(filter lib harness,$(1)),lib))
+suite_layer   = $(or $(filter $(firstword $(subst /, ,$(1))),$(CHAPTERS)),$(if $(filter lib harness,$(1)),lib))
 suite_objects = $(if $(suite_layer),$(call upto,OBJ,$(suite_layer)),$(WHOLE))
 suite_libs    = $(if $(suite_layer),$(call upto,PKG_LIBS,$(suite_layer)),$(WHOLE_LIBS)) $(PKG_LIBS.tests)
 suite_helpers = $(call object,$(filter-out $(wildcard tests/$(1)/test_*.c tests/harness/harness.c),$(sort $(wildcard tests/$(1)/*.c))))
@@ -212,8 +213,8 @@ run: $(FINAL_BINS)
 # the chapters that are tested, and everything for directories that are no chapter's.
 test_dirs      := $(notdir $(patsubst %/,%,$(wildcard tests/*/)))
 picked_dirs    := $(if $(CH),$(filter $(CH) $(CH)-%,$(test_dirs)),$(test_dirs))
-picked_suites  := $(filter $(foreach d,$(picked_dirs),$(patsubst %,$(B)/tests/$(d)/%,$(if $(SUITE),$(SUITE) test_$(SUITE),%))),$(SUITE_BINS))
-tested_dirs    := $(if $(SUITE),$(sort $(notdir $(patsubst %/,%,$(dir $(picked_suites))))),$(picked_dirs))
+picked_suites  := $(filter $(foreach d,$(picked_dirs) $(picked_dirs:%=%/reference),$(patsubst %,$(B)/tests/$(d)/%,$(if $(SUITE),$(SUITE) test_$(SUITE),%))),$(SUITE_BINS))
+tested_dirs    := $(if $(SUITE),$(sort $(foreach s,$(picked_suites:$(B)/tests/%=%),$(firstword $(subst /, ,$(s))))),$(picked_dirs))
 picked_scripts := $(if $(SUITE),,$(wildcard $(patsubst %,tests/%/run,$(filter-out $(SKIP),$(picked_dirs)))))
 tested_programs := $(filter $(tested_dirs:%=$(B)/%/node),$(NODE_BINS)) $(if $(filter-out $(CHAPTERS) lib harness build lint,$(tested_dirs)),programs)
 

@@ -2,7 +2,8 @@
  * the writes durable, a snapshot lets the log be cut.
  *
  * A write goes to the log, then to the memtable (write-ahead: Mohan et al., "ARIES", 1992). Opening
- * reads the newest snapshot and replays the log from the position that it names.
+ * reads the newest snapshot and replays the log from the position that it names. The directory
+ * holds the folder `log` and the file `snapshot.map`.
  *
  * Invariants
  *  1. What kvstore_commit (or a commit's `done`) reported OK for is there after any crash.

@@ -8,7 +8,6 @@
 #include "env_fault.h"
 #include "env_uv.h"
 #include "harness.h"
-#include "prompt.h"
 
 struct fixture {
     struct env *inner;
@@ -66,7 +65,7 @@ static bool append_key(void *arg, struct slice key, struct slice value) {
     return true;
 }
 
-TEST("6.1", 1, committed_writes_are_there_after_reopening) {
+TEST("4.2", 1, committed_writes_are_there_after_reopening) {
     struct fixture f;
     setup(&f);
     put(&f, "a", "1");
@@ -83,7 +82,7 @@ TEST("6.1", 1, committed_writes_are_there_after_reopening) {
     teardown(&f);
 }
 
-TEST("6.1", 0, scan_visits_the_range_in_order_without_its_end) {
+TEST("2.5", 0, scan_visits_the_range_in_order_without_its_end) {
     struct fixture f;
     setup(&f);
     for (const char *key = "dbeac"; *key != '\0'; key++)
@@ -97,7 +96,7 @@ TEST("6.1", 0, scan_visits_the_range_in_order_without_its_end) {
     teardown(&f);
 }
 
-TEST("6.2", 3, snapshot_replaces_the_log_before_it) {
+TEST("4.3", 3, snapshot_replaces_the_log_before_it) {
     struct fixture f;
     setup(&f);
     char key[16];
@@ -117,7 +116,7 @@ TEST("6.2", 3, snapshot_replaces_the_log_before_it) {
     teardown(&f);
 }
 
-TEST("6.2", 3, commit_takes_a_snapshot_when_the_log_has_grown) {
+TEST("4.3", 3, commit_takes_a_snapshot_when_the_log_has_grown) {
     struct fixture f;
     setup_in(&f, harness_tmpdir(), 1);
     f.options.snapshot_log_bytes = 20000;
@@ -130,7 +129,7 @@ TEST("6.2", 3, commit_takes_a_snapshot_when_the_log_has_grown) {
     teardown(&f);
 }
 
-TEST("6.3", 0, limits_are_refused_with_a_message_and_change_nothing) {
+TEST("2.5", 0, limits_are_refused_with_a_message_and_change_nothing) {
     struct fixture f;
     setup_in(&f, harness_tmpdir(), 1);
     f.options.memory_limit_bytes = 4000;
@@ -167,7 +166,7 @@ static void client_next(void *arg) {
     kvstore_commit_start(client->f->store, &client->op);
 }
 
-TEST("6.4", 1, many_clients_share_a_sync) {
+TEST("4.2", 1, many_clients_share_a_sync) {
     struct fixture f;
     setup_in(&f, harness_tmpdir(), 1);
     f.options.on_loop = true;
@@ -194,7 +193,7 @@ static void count_done(void *arg) {
     env_stop(f->env);
 }
 
-TEST("6.4", 0, commit_with_nothing_to_sync_reports_too) {
+TEST("2.5", 0, commit_with_nothing_to_sync_reports_too) {
     struct fixture f;
     setup_in(&f, harness_tmpdir(), 1);
     f.options.on_loop = true;
@@ -305,15 +304,15 @@ static void crash_everywhere(enum crash_loss loss) {
         buf_deinit(&states.after[i]);
 }
 
-TEST("6.5", 2, crash_at_every_operation_leaves_a_prefix_with_all_that_was_committed) {
+TEST("4.4", 2, crash_at_every_operation_leaves_a_prefix_with_all_that_was_committed) {
     crash_everywhere(LOSE_ALL_UNSYNCED);
 }
 
-TEST("6.5", 2, torn_writes_at_every_operation_leave_a_prefix_with_all_that_was_committed) {
+TEST("4.4", 2, torn_writes_at_every_operation_leave_a_prefix_with_all_that_was_committed) {
     crash_everywhere(LOSE_SOME);
 }
 
-TEST("6.5", 0, flipped_byte_in_the_snapshot_is_reported_with_file_and_offset) {
+TEST("4.3", 0, flipped_byte_in_the_snapshot_is_reported_with_file_and_offset) {
     struct fixture f;
     setup(&f);
     put(&f, "key", "value");
@@ -341,24 +340,4 @@ TEST("6.5", 0, flipped_byte_in_the_snapshot_is_reported_with_file_and_offset) {
     reopen(&f);
     expect(&f, "key", "value");
     teardown(&f);
-}
-
-/* ---- the prompt's words --------------------------------------------------------------------- */
-
-TEST("7.1", 0, words_are_split_at_blanks_and_quotes_keep_what_is_inside) {
-    struct buf storage = BUF_INIT;
-    struct slice words[4];
-    size_t count;
-    assert_status(STATUS_OK, prompt_split("  put a\t\"b \\\"c\\\" \\x00\\\\\" \n", &storage, words,
-                                          4, &count, NULL));
-    assert_int_equal(3, count);
-    assert_slice_equal(text("put"), words[0]);
-    assert_slice_equal(text("a"), words[1]);
-    assert_slice_equal(SLICE_LITERAL("b \"c\" \0\\"), words[2]);
-    assert_status(STATUS_OK, prompt_split("", &storage, words, 4, &count, NULL));
-    assert_int_equal(0, count);
-    assert_status(STATUS_INVALID, prompt_split("get \"open", &storage, words, 4, &count, NULL));
-    assert_status(STATUS_INVALID, prompt_split("get \"\\q\"", &storage, words, 4, &count, NULL));
-    assert_status(STATUS_INVALID, prompt_split("a b c d e", &storage, words, 4, &count, NULL));
-    buf_deinit(&storage);
 }

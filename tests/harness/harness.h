@@ -14,7 +14,9 @@
  *  3. What a test prints is shown only if it fails, with the command that runs it alone.
  *
  * The command line of a suite: [--list] [--no-fork] [-v] [name...]. Run it with --no-fork under a
- * debugger. CAIRN_TEST_LIMIT=ms raises the limit of every test to at least that. */
+ * debugger; --list -v shows step, invariant and place too. CAIRN_TEST_LIMIT=ms raises the limit of
+ * every test to at least that, CAIRN_TEST_LIMIT_MAX=ms lowers it. A test in which a TODO() is met
+ * (todo.h) has failed, whatever it says. */
 #ifndef CAIRN_HARNESS_H
 #define CAIRN_HARNESS_H
 

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "todo.h"
+
 /* ---- the victims ----------------------------------------------------------------------------- */
 
 #define VICTIM(name_)                                                                              \
@@ -54,6 +56,13 @@ VICTIM(gets_an_error) {
     assert_ok(error.status, &error);
 }
 VICTIM(gets_a_wrong_slice) { assert_slice_equal(SLICE_LITERAL("abc"), SLICE_LITERAL("ab\x01")); }
+static void meets_todo(void) { TODO("3", "write the body"); }
+VICTIM(meets_a_todo) { meets_todo(); }
+VICTIM(meets_a_todo_in_a_process_and_does_not_mind) {
+    pid_t pid = fork();
+    if (pid == 0) meets_todo();
+    waitpid(pid, NULL, 0);
+}
 VICTIM(leaves_a_process) {
     if (fork() == 0) {
         for (;;)
@@ -133,6 +142,13 @@ TEST("1", 0, memory_that_cmocka_counts_must_be_freed) {
     assert_red("leaks_what_cmocka_counts", "cmocka found a fault after its end");
 }
 
+TEST("1", 0, a_todo_is_red_and_named_whatever_the_test_says) {
+    assert_red("meets_a_todo", "TODO step 3, meets_todo: write the body");
+    assert_red("meets_a_todo_in_a_process_and_does_not_mind", "TODO step 3, meets_todo");
+    struct outcome outcome = run_victims("meets_a_todo passes");
+    assert_says(&outcome, "1 passed, 1 failed\n"); /* the next test starts with a clean slate */
+}
+
 /* Only a sanitizer can tell; without one the victims are left alone. */
 TEST("1", 0, what_a_sanitizer_finds_is_red) {
     if (!harness_memory_checked()) return;
@@ -169,6 +185,9 @@ TEST("3", 0, list_names_the_tests) {
     struct outcome outcome = run_victims("--list");
     assert_int_equal(0, outcome.exit_status);
     assert_says(&outcome, "leaves_a_process\n");
+    outcome = run_victims("--list -v");
+    assert_says(&outcome, "\tleaves_a_process\n");
+    assert_says(&outcome, "1\t0\t");
 }
 
 TEST("4", 0, a_directory_is_empty_removed_on_success_and_kept_on_failure) {

@@ -176,7 +176,7 @@ def check_words():
     for path in LOOKED_AT:
         for number, line in enumerate(comments_only(read(path)).splitlines(), 1):
             match = words.search(line)
-            if match:
+            if match and not path.startswith("tests/harness/"):  # where an exercise's TODO() is defined
                 error(path, number, f'a comment says "{match.group()}"')
     for path in LOOKED_AT:
         if path.endswith(".c") and not read(path).startswith("/*"):
