@@ -169,7 +169,7 @@ enum status kvstore_snapshot(struct kvstore *store, struct error *error) {
     store->log_bytes = 0;
     TRY(wal_roll(store->wal, error));
     TRY(wal_sync_blocking(store->wal, error));
-    wal_truncate_before(store->wal, position);
+    wal_truncate_before(store->wal, wal_end(store->wal)); /* in the new segment: the old one goes */
     return STATUS_OK;
 }
 
