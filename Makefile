@@ -33,6 +33,9 @@ V ?=#                    1 shows the commands
 CH ?=#                   a chapter, by number: 04
 SUITE ?=#                a suite, by name: test_log or log
 SKIP ?=#                 scripts that `make test` leaves out: "cluster sql"
+STEP ?=#                 of an exercise: 2
+TEST ?=#                 of an exercise, by name
+APPLY ?=#                1: `make solution` splices it in
 ARGS ?=#                 for `make node`, `make bench`
 NODES ?= 3
 PORT ?= 9001
@@ -67,7 +70,9 @@ SUITE_DIRS  := $(sort $(patsubst tests/%/,%,$(dir $(wildcard tests/*/test_*.c te
 DEPS_FILES  := $(wildcard lib/deps chapters/*/deps final/deps tests/deps)
 
 # Goals that must work on a machine where nothing is installed yet, or leave nothing behind.
-BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor,$(MAKECMDGOALS)),,yes))
+# Those of the exercises call make for what they need.
+EXERCISES := start grade hint solution progress reset update debug mutants
+BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor $(EXERCISES),$(MAKECMDGOALS)),,yes))
 
 # $(call remember,file,text): the file holds the text; it is touched only when the text is new.
 equal    = $(and $(findstring <$(1)>,<$(2)>),$(findstring <$(2)>,<$(1)>))
@@ -161,6 +166,9 @@ $(B)/$(1): $(2) $(B)/lists/$(1)
 OBJECTS += $(2)
 endef
 
+# For exercises/tool, which links an exercise's objects in place of a program's own.
+$(call remember,$(B)/lists/link,$(LINK))
+
 NODES_OF := $(foreach c,$(CHAPTERS),$(if $(wildcard chapters/$(c)/node.c),$(c)))
 $(foreach c,$(NODES_OF),\
   $(eval $(call program,$(c)/node,$(call object,chapters/$(c)/node.c) $(call upto,OBJ,$(c)),$(call upto,PKG_LIBS,$(c)))))
@@ -195,7 +203,7 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all programs run test node asan tsan coverage bench lint format deps doctor clean help
+.PHONY: all programs run test node asan tsan coverage bench lint format deps doctor clean help $(EXERCISES)
 
 # Also the objects that no program needs yet.
 all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
@@ -216,7 +224,7 @@ picked_dirs    := $(if $(CH),$(filter $(CH) $(CH)-%,$(test_dirs)),$(test_dirs))
 picked_suites  := $(filter $(foreach d,$(picked_dirs) $(picked_dirs:%=%/reference),$(patsubst %,$(B)/tests/$(d)/%,$(if $(SUITE),$(SUITE) test_$(SUITE),%))),$(SUITE_BINS))
 tested_dirs    := $(if $(SUITE),$(sort $(foreach s,$(picked_suites:$(B)/tests/%=%),$(firstword $(subst /, ,$(s))))),$(picked_dirs))
 picked_scripts := $(if $(SUITE),,$(wildcard $(patsubst %,tests/%/run,$(filter-out $(SKIP),$(picked_dirs)))))
-tested_programs := $(filter $(tested_dirs:%=$(B)/%/node),$(NODE_BINS)) $(if $(filter-out $(CHAPTERS) lib harness build lint,$(tested_dirs)),programs)
+tested_programs := $(filter $(tested_dirs:%=$(B)/%/node),$(NODE_BINS)) $(if $(filter-out $(CHAPTERS) lib harness build lint exercises,$(tested_dirs)),programs)
 
 test: $(picked_suites) $(tested_programs)
 	@CC="$(CC)" python3 tests/harness/run_suites.py --build=$(B) $(picked_suites) $(if $(picked_scripts),--scripts $(picked_scripts))
@@ -229,22 +237,25 @@ node: $(node_of:%=$(B)/%/node)
 
 # The suites; of the scripts those that start nodes, which are instrumented too.
 asan tsan:
-	@$(MAKE) test VARIANT=$@ SKIP="$(SKIP) build"
+	@$(MAKE) test VARIANT=$@ SKIP="$(SKIP) build exercises"
 
 coverage:
 	@find build/cov -name '*.gcda' -exec rm -f {} + 2>/dev/null; \
-	CAIRN_TEST_LIMIT=60000 $(MAKE) test VARIANT=cov SKIP="$(SKIP) build"; status=$$?; \
+	CAIRN_TEST_LIMIT=60000 $(MAKE) test VARIANT=cov SKIP="$(SKIP) build exercises"; status=$$?; \
 	python3 tests/lint/coverage.py build/cov && exit $$status
 
 bench: $(FINAL_BINS) $(BENCH_BINS)
 	@if [ -x final/bench/run ]; then BUILD=$(B) exec final/bench/run $(ARGS); else echo "make bench: there is no final/bench/run" >&2; exit 1; fi
+
+$(EXERCISES):
+	@CC="$(CC)" CAIRN_BUILD=$(B) python3 -B exercises/tool $@ $(if $(CH),CH=$(CH)) $(if $(STEP),STEP=$(STEP)) $(if $(TEST),TEST=$(TEST)) $(if $(APPLY),APPLY=$(APPLY))
 
 lint: $(foreach l,$(LAYERS),$(GEN_H.$(l))) $(B)/compile_commands.json
 	@CC="$(CC)" sh tests/lint/deps.sh install tests/lint/deps
 	@CC="$(CC)" CPPFLAGS="$(call upto,PKG_CFLAGS,$(TOP)) $(PKG_CFLAGS.tests)" python3 tests/lint/lint.py
 
 # FILES="a.c b.h": only those.
-FILES ?= $(wildcard lib/*.[ch] chapters/*/*.[ch] final/*.[ch] final/*/*.[ch] tests/*/*.[ch])
+FILES ?= $(wildcard lib/*.[ch] chapters/*/*.[ch] final/*.[ch] final/*/*.[ch] tests/*/*.[ch] tests/*/reference/*.[ch])
 format:
 	@python3 tests/lint/wrap.py $(FILES)
 	@clang-format -i $(FILES)
@@ -268,6 +279,15 @@ help:
 	'make node CH=04' 'start that chapter'"'"'s node (ARGS=... are passed on)' \
 	'make asan' 'every suite under AddressSanitizer and UBSan (tsan: ThreadSanitizer)' \
 	'make coverage' 'every suite, then the lines that were run, per directory' \
+	'make start CH=01' 'lay the exercise of a chapter: exercises/01-wal/src/ is yours' \
+	'make grade CH=01' 'the chapter'"'"'s tests on your files, a line a step (TEST=name: one test)' \
+	'make hint CH=01 STEP=2' 'the next hint' \
+	'make solution CH=01 STEP=2' 'that step'"'"'s functions (APPLY=1 splices them in and keeps yours)' \
+	'make progress' 'all exercises: which steps are done, what is next' \
+	'make debug CH=01 TEST=name' 'one test on your files under gdb' \
+	'make update CH=01' 'merge a newer exercise into your files' \
+	'make reset CH=01' 'begin an exercise anew (asks, and keeps what is there)' \
+	'make mutants' 'do the tests catch the bugs of exercises/*/mutants? (CH=01)' \
 	'make bench' 'the benchmarks of final/bench' \
 	'make lint' 'format, clang-tidy, layers, names, banned calls, headers (LINT_TIDY=0: no clang-tidy)' \
 	'make format' 'clang-format every source (or FILES="...") and wrap wide comments' \

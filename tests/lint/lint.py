@@ -21,7 +21,7 @@ FUNCTION_LINES_MAX = 70
 
 CHAPTERS = sorted(os.path.basename(path) for path in glob.glob("chapters/[0-9][0-9]-*"))
 CODE_DIRS = ["lib", *(f"chapters/{name}" for name in CHAPTERS), "final", "final/bench",
-             *sorted(path for path in glob.glob("tests/*") if os.path.isdir(path))]
+             *sorted(path for path in glob.glob("tests/*") + glob.glob("tests/*/reference") if os.path.isdir(path))]
 SOURCES = sorted(path for d in CODE_DIRS for path in glob.glob(d + "/*.[ch]"))
 ONLY = os.environ.get("LINT_FILES", "").split()
 LOOKED_AT = [path for path in SOURCES if not ONLY or path in ONLY]
