@@ -129,8 +129,7 @@ void lsm_snapshot_release(struct engine *base, struct engine_snapshot *snapshot)
 struct block_access lsm_access(struct engine_lsm *engine, const struct engine_snapshot *snapshot,
                                unsigned flags);
 
-/* ---- lsm_schedule.c
- * ------------------------------------------------------------------------------ */
+/* ---- lsm_schedule.c -------------------------------------------------------------------------- */
 
 /* Starts what is due and not under way. */
 void lsm_schedule(struct engine_lsm *engine);

@@ -49,8 +49,7 @@ enum status address_parse(const char *text, char *host, uint16_t *port, struct e
     return STATUS_OK;
 }
 
-/* ---- identity
- * --------------------------------------------------------------------------------- */
+/* ---- identity -------------------------------------------------------------------------------- */
 
 static void publish_identity(struct cluster *cluster) {
     const struct node_state *state = cluster_state(cluster);
@@ -135,8 +134,7 @@ const struct node_state *cluster_state(const struct cluster *cluster) {
     return log_store_node(cluster->options.log);
 }
 
-/* ---- forming
- * ---------------------------------------------------------------------------------- */
+/* ---- forming --------------------------------------------------------------------------------- */
 
 static void drop_candidates(struct cluster *cluster) {
     for (size_t i = 0; i < cluster->candidate_count; i++) {
@@ -330,8 +328,7 @@ void cluster_free(struct cluster *cluster) {
     mem_free(cluster);
 }
 
-/* ---- telling
- * ---------------------------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 static void on_state_asked(void *arg, struct rpc_call *call, struct slice payload) {
     struct buf reply = BUF_INIT;

@@ -77,8 +77,7 @@ static bool parse_options(int argc, char **argv, struct node *node) {
            strlen(node->data) < PATH_BYTES - 16;
 }
 
-/* ---- opening, from the disk up
- * ------------------------------------------------------------------ */
+/* ---- opening, from the disk up --------------------------------------------------------------- */
 
 static enum status open_files(struct node *node, struct error *error) {
     snprintf(node->log_dir, PATH_BYTES, "%s/log", node->data);

@@ -74,8 +74,7 @@ struct rpc_client *peers_client(struct peers *peers, uint64_t node_id) {
     return NULL;
 }
 
-/* ---- out
- * -------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 static bool send(void *self, uint64_t to, struct slice message) {
     struct rpc_client *client = peers_client(self, to);
@@ -107,8 +106,7 @@ static void send_chunk(void *self, uint64_t to, struct slice chunk,
 
 const struct raft_transport_ops peers_transport_ops = {.send = send, .send_chunk = send_chunk};
 
-/* ---- in
- * --------------------------------------------------------------------------------------- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 static void on_raft_message(void *arg, const struct rpc_identity *from, struct slice payload) {
     struct peers *peers = arg;

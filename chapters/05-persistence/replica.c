@@ -19,8 +19,7 @@ enum {
     PROPOSAL_QUOTA_DEFAULT = 32 * MIB
 };
 
-/* ---- stepping
- * --------------------------------------------------------------------------------- */
+/* ---- stepping -------------------------------------------------------------------------------- */
 
 void replica_touch(struct replica *replica) {
     if (replica->touched) return;
@@ -63,8 +62,7 @@ struct slice replica_payload(struct replica *replica, uint64_t index, struct buf
     return buf_slice(scratch);
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void give_answers(void *arg) {
     struct replica_set *set = arg;
@@ -89,8 +87,7 @@ void replica_set_answer(struct replica_set *set, struct proposal *proposal,
     env_post(set->env, &set->answer_task);
 }
 
-/* ---- the replicator's side
- * -------------------------------------------------------------------- */
+/* ---- the replicator's side ------------------------------------------------------------------- */
 
 static struct replica *from_base(struct replicator *base) {
     return CONTAINER_OF(base, struct replica, base);
@@ -160,8 +157,7 @@ static bool leads(struct replicator *base, uint64_t *leader) {
 static const struct replicator_ops replica_ops = {
     .propose = propose, .read_barrier = read_barrier, .leads = leads};
 
-/* ---- messages
- * --------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 struct replica *replica_set_find(struct replica_set *set, uint64_t group) {
     struct replica *replica = set->replicas;
@@ -215,8 +211,7 @@ void replica_set_peer_connected(struct replica_set *set, uint64_t node_id, bool 
     }
 }
 
-/* ---- the set
- * ---------------------------------------------------------------------------------- */
+/* ---- the set --------------------------------------------------------------------------------- */
 
 static void flush_timer_fired(void *arg) {
     struct replica_set *set = arg;
@@ -321,8 +316,7 @@ void replica_set_free(struct replica_set *set) {
     mem_free(set);
 }
 
-/* ---- opening a group
- * -------------------------------------------------------------------------- */
+/* ---- opening a group ------------------------------------------------------------------------- */
 
 static enum status read_applied(struct replica *replica, struct error *error) {
     struct buf key = BUF_INIT;
@@ -417,8 +411,7 @@ enum status replica_open(struct replica_set *set, const struct replica_options *
     return STATUS_OK;
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 struct replicator *replica_replicator(struct replica *replica) {
     return &replica->base;

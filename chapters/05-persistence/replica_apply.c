@@ -16,8 +16,7 @@ enum {
     CACHE_BYTES = 8 * 1024 * 1024
 };
 
-/* ---- the applied index
- * ------------------------------------------------------------------------ */
+/* ---- the applied index ----------------------------------------------------------------------- */
 
 /* 00 'a' group: below every data key. */
 void replica_applied_key(uint64_t group, struct buf *out) {
@@ -48,8 +47,7 @@ static void put_applied(struct replica *replica, struct write_batch *batch) {
     buf_deinit(&value);
 }
 
-/* ---- applying
- * --------------------------------------------------------------------------------- */
+/* ---- applying -------------------------------------------------------------------------------- */
 
 static uint64_t may_apply_to(const struct replica *replica) {
     if (replica->installing) return replica->collected;
@@ -101,8 +99,7 @@ static bool collect(struct replica *replica) {
     return true;
 }
 
-/* ---- after the batch is in
- * -------------------------------------------------------------------- */
+/* ---- after the batch is in ------------------------------------------------------------------- */
 
 static void finish_proposals(struct replica *replica) {
     while (replica->proposals != NULL && replica->proposals->index <= replica->applied) {
@@ -185,8 +182,7 @@ void replica_turn_apply(void *arg) {
     if (set->touched != NULL) env_post(set->env, &set->again_task);
 }
 
-/* ---- flush and compaction
- * --------------------------------------------------------------------- */
+/* ---- flush and compaction -------------------------------------------------------------------- */
 
 /* A follower that answers should not need a snapshot only because we are tidy; one that is far
  * behind shall. */

@@ -29,8 +29,7 @@ static void staged_path(const struct replica *replica, uint64_t index, const cha
              replica->group, index, suffix);
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void sender_free(struct snapshot_sender *sender) {
     for (struct snapshot_sender **at = &sender->replica->senders; *at != NULL; at = &(*at)->next) {
@@ -143,8 +142,7 @@ void replica_snapshot_abandon_sends(struct replica *replica) {
         each->abandoned = true;
 }
 
-/* ---- receiving
- * -------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 static void receiver_reset(struct replica *replica) {
     struct snapshot_receiver *receiver = &replica->receiver;
@@ -264,8 +262,7 @@ enum status replica_set_receive_chunk(struct replica_set *set, uint64_t from, st
     return status;
 }
 
-/* ---- installing
- * ------------------------------------------------------------------------------- */
+/* ---- installing ------------------------------------------------------------------------------ */
 
 /* Reads the record at the installer's offset. An empty batch is the end. */
 static enum status read_record(struct snapshot_installer *installer, struct buf *batch,
@@ -416,8 +413,7 @@ enum status replica_snapshot_reinstall(struct replica *replica, uint64_t index, 
     return STATUS_OK;
 }
 
-/* ---- tidying
- * ---------------------------------------------------------------------------------- */
+/* ---- tidying --------------------------------------------------------------------------------- */
 
 struct forget {
     struct replica *replica;

@@ -12,8 +12,7 @@
 
 enum { PAYLOADS_ON_STACK = 256 };
 
-/* ---- sending
- * ---------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 /* Entries that have left the cache are read back into the arena of the set. */
 static struct slice payload_for_send(struct replica *replica, uint64_t index) {
@@ -53,8 +52,7 @@ void replica_send(struct replica *replica, const struct raft_message *message) {
     if (replica_step(replica, &event, NULL) != STATUS_OK) assert(false);
 }
 
-/* ---- persisting
- * ------------------------------------------------------------------------------- */
+/* ---- persisting ------------------------------------------------------------------------------ */
 
 /* Appends the update's records; returns the position of the last one, 0 if there were none. */
 static uint64_t persist(struct replica *replica, const struct raft_update *update) {
@@ -146,8 +144,7 @@ void replica_on_synced(void *arg, uint64_t synced) {
     }
 }
 
-/* ---- reads and leadership
- * --------------------------------------------------------------------- */
+/* ---- reads and leadership -------------------------------------------------------------------- */
 
 static struct read_barrier *take_barrier(struct replica *replica, uint64_t id) {
     for (struct read_barrier **at = &replica->barriers; *at != NULL; at = &(*at)->next) {
@@ -216,8 +213,7 @@ static void log_role(struct replica *replica) {
              status.last_index, status.commit);
 }
 
-/* ---- the turn
- * --------------------------------------------------------------------------------- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 static void take_update(struct replica *replica) {
     struct replica_set *set = replica->set;

@@ -29,8 +29,7 @@ struct kv_request {
     struct read_barrier barrier;
 };
 
-/* ---- the state machine
- * ------------------------------------------------------------------------ */
+/* ---- the state machine ----------------------------------------------------------------------- */
 
 static enum status apply(void *self, const struct applied_entry *entry, struct write_batch *batch,
                          struct error *error) {
@@ -52,8 +51,7 @@ static void on_leader(void *self, bool leads, uint64_t term) {
 const struct state_machine_ops replicated_kv_machine = {
     .apply = apply, .applied = applied, .on_leader = on_leader, .restored = applied};
 
-/* ---- answers
- * ---------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void finish(struct kv_request *request, const SimpleKvReply *reply,
                    const struct error *error) {
@@ -86,8 +84,7 @@ static void put_key(struct buf *out, ProtobufCBinaryData key) {
     buf_append(out, key.data, key.len);
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void on_proposed(struct proposal *proposal, enum status status, uint64_t index) {
     SimpleKvReply reply = SIMPLE_KV_REPLY__INIT;
@@ -114,8 +111,7 @@ static void start_write(struct kv_request *request) {
     request->kv->replicator->ops->propose(request->kv->replicator, &request->proposal);
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static SimpleKvPair *new_pair(struct arena *arena, struct slice key, struct slice value) {
     SimpleKvPair *pair = ARENA_NEW(arena, SimpleKvPair);
@@ -186,8 +182,7 @@ static void start_read(struct kv_request *request) {
     request->kv->replicator->ops->read_barrier(request->kv->replicator, &request->barrier);
 }
 
-/* ---- calls
- * ------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void on_call(struct replicated_kv *kv, struct rpc_call *call, uint32_t method,
                     struct slice payload) {

@@ -6,8 +6,9 @@
  *   MVCC_DELETE  KvDelete  -> KvWriteReply
  *
  * "Now" (read timestamp 0) is linearizable: the read barrier comes first. A timestamp above the
- * last applied commit is UNAVAILABLE: only a leader that has been replaced is asked for one. What evaluates a get or a scan is shared with chapter 10, whose
- * locking reads are the same reads under locks. */
+ * last applied commit is UNAVAILABLE: only a leader that has been replaced is asked for one. What
+ * evaluates a get or a scan is shared with chapter 10, whose locking reads are the same reads under
+ * locks. */
 #ifndef CAIRN_MVCC_COMMANDS_H
 #define CAIRN_MVCC_COMMANDS_H
 

@@ -11,8 +11,7 @@
 #define GIVE_UP_NS (40 * NS_PER_S)
 enum { GROUP = 1 };
 
-/* ---- the state machine
- * ------------------------------------------------------------------------ */
+/* ---- the state machine ----------------------------------------------------------------------- */
 
 static enum status apply(void *self, const struct applied_entry *entry, struct write_batch *batch,
                          struct error *error) {
@@ -37,8 +36,7 @@ static void restored(void *self, uint64_t index) {
 static const struct state_machine_ops machine_ops = {
     .apply = apply, .applied = applied, .on_leader = on_leader, .restored = restored};
 
-/* ---- messages
- * --------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static struct cluster_message *enqueue(struct cluster_node *from, uint64_t to, struct slice data) {
     struct replica_cluster *cluster = from->cluster;
@@ -98,8 +96,7 @@ static void deliver_all(void *arg) {
     }
 }
 
-/* ---- nodes
- * ------------------------------------------------------------------------------------ */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 void cluster_node_up(struct replica_cluster *cluster, uint64_t id) {
     struct cluster_node *node = &cluster->nodes[id];
@@ -199,8 +196,7 @@ void replica_cluster_stop(struct replica_cluster *cluster) {
         env_fault_free(cluster->nodes[id].env);
 }
 
-/* ---- waiting
- * ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void wake(void *arg) { env_stop(arg); }
 
@@ -238,8 +234,7 @@ struct cluster_node *replica_cluster_leader(struct replica_cluster *cluster) {
     return find_leader(cluster);
 }
 
-/* ---- clients
- * ---------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 struct put {
     struct proposal proposal;

@@ -127,8 +127,7 @@ TEST("3", 3, a_log_is_compacted_only_below_what_the_engine_has_flushed) {
     replica_cluster_stop(&cluster);
 }
 
-/* ---- reads and lost leadership
- * ------------------------------------------------------------------ */
+/* ---- reads and lost leadership --------------------------------------------------------------- */
 
 struct outcome {
     struct read_barrier barrier;

@@ -58,7 +58,7 @@ struct sim_client {
     uint64_t deadline_ns; /* of the statement */
     char sqlstate[6];
     int descriptions; /* RowDescription messages of this answer */
-    struct buf rows; /* values joined by '|', rows ended by '\n'; NULL is "~" */
+    struct buf rows;  /* values joined by '|', rows ended by '\n'; NULL is "~" */
 };
 
 void sim_client_init(struct sim_client *client, struct sim_cluster *cluster);

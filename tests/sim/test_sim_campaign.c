@@ -161,8 +161,8 @@ TEST("1", 0, the_same_seed_gives_the_same_campaign) {
     assert_true(once == again);
 }
 
-/* Nodes that do not know each other yet lose their power again and again. Two memberships would show
- * as nodes that do not answer, or do not know the table. */
+/* Nodes that do not know each other yet lose their power again and again. Two memberships would
+ * show as nodes that do not answer, or do not know the table. */
 static void form_among_crashes(uint64_t seed) {
     struct chaos chaos = {0};
     struct sim_options options = {.seed = seed};
