@@ -21,7 +21,7 @@ static struct lsm_table *table_of(uint64_t number, const char *smallest, const c
 }
 
 static void manifest_setup(struct faulty *f) {
-    faulty_setup_in(f, "lsm", harness_tmpdir(), 1);
+    faulty_setup_in(f, "lsm", harness_memory_tmpdir(), 1);
     assert_ok(env_dir_create(f->env, f->dir, &f->error), &f->error);
 }
 
@@ -237,7 +237,7 @@ static void let_jobs_end(struct faulty *f) {
 }
 
 static void setup_small(struct faulty *f) {
-    faulty_setup_in(f, "lsm", harness_tmpdir(), 1);
+    faulty_setup_in(f, "lsm", harness_memory_tmpdir(), 1);
     f->options.write_buffer_bytes = 4096;
     assert_ok(faulty_open(f), &f->error);
 }
@@ -475,7 +475,7 @@ TEST("3.4", 0, background_flushes_and_compactions_keep_up_while_the_loop_runs) {
 }
 
 TEST("3.4", 0, engine_closes_with_its_jobs_under_way) {
-    const char *dir = harness_tmpdir();
+    const char *dir = harness_memory_tmpdir();
     for (int rounds = 0; rounds < 20; rounds++) {
         struct faulty f;
         faulty_setup_in(&f, "lsm", dir, (uint64_t)rounds);
