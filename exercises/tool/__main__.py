@@ -98,3 +98,5 @@ if __name__ == "__main__":
     except (Trouble, cfile.NotFound) as trouble:
         print(trouble, file=sys.stderr)
         sys.exit(1)
+    except BrokenPipeError:  # `make solution | head`: whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
