@@ -56,7 +56,7 @@ class Patch:
         shutil.rmtree(folder, ignore_errors=True)
         for name in self.files:
             write(f"{folder}/{self.chapter.source}/{name}", read(f"{self.chapter.source}/{name}"))
-        done = subprocess.run(["patch", "-p1", "-s", "-F0", "-d", folder], input=read(self.path), text=True,
+        done = subprocess.run(["patch", "-p1", "-s", "-d", folder], input=read(self.path), text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode != 0:
             raise Trouble(f"{self.path} does not apply:\n{done.stdout}")
