@@ -251,8 +251,7 @@ static void on_put_done(struct proposal *proposal, enum status status, uint64_t 
 
 static bool put_done(void *arg) { return ((struct put *)arg)->done; }
 
-enum status replica_cluster_put(struct replica_cluster *cluster, const char *key,
-                                const char *value) {
+static enum status put_once(struct replica_cluster *cluster, const char *key, const char *value) {
     struct cluster_node *leader = replica_cluster_leader(cluster);
     struct replicator *replicator = replica_replicator(leader->replica);
     struct write_batch batch;
@@ -264,6 +263,16 @@ enum status replica_cluster_put(struct replica_cluster *cluster, const char *key
     replica_cluster_until(cluster, put_done, &put, "a proposal's end");
     write_batch_deinit(&batch);
     return put.status;
+}
+
+/* On a busy machine a leader may lose its followers for a moment: a put may be repeated. */
+enum status replica_cluster_put(struct replica_cluster *cluster, const char *key,
+                                const char *value) {
+    enum status status;
+    do
+        status = put_once(cluster, key, value);
+    while (status == STATUS_UNKNOWN_OUTCOME || status == STATUS_NOT_LEADER);
+    return status;
 }
 
 const char *cluster_node_get(struct cluster_node *node, const char *key) {

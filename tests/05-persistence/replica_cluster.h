@@ -58,7 +58,7 @@ void replica_cluster_until(struct replica_cluster *cluster, bool (*condition)(vo
 /* Waits for a leader among the nodes that are up and not cut. */
 struct cluster_node *replica_cluster_leader(struct replica_cluster *cluster);
 
-/* Proposes puts of one key at the leader and waits; what came out. */
+/* Proposes a put at the leader and waits, again if leadership was lost meanwhile; what came out. */
 enum status replica_cluster_put(struct replica_cluster *cluster, const char *key,
                                 const char *value);
 /* What a node's engine holds; "" if nothing. Valid until the next call. */
