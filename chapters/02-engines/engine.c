@@ -2,8 +2,10 @@
  * here: what is the same for every kind (choosing by name, clamping seeks to bounds). What must
  * not: any kind. */
 #include <assert.h>
+#include <stdio.h>
 
 #include "engine_impl.h"
+#include "mem.h"
 
 static const struct engine_ops *const kinds[] = {&engine_mem_ops, &engine_lsm_ops,
                                                  &engine_btree_ops, &engine_rocksdb_ops};
@@ -17,6 +19,23 @@ enum status engine_open(struct env *env, const char *kind, const struct engine_o
         if (strcmp(kinds[i]->kind, kind) == 0) return kinds[i]->open(env, options, out, error);
     return error_set(error, STATUS_INVALID, "there is no engine \"%s\"; choose one of: %s", kind,
                      engine_kinds());
+}
+
+enum status engine_open_log(struct env *env, const struct engine_options *options,
+                            wal_replay replay, void *arg, struct wal **out, struct error *error) {
+    size_t size = strlen(options->dir) + sizeof("/log");
+    char *dir = mem_alloc(size);
+    snprintf(dir, size, "%s/log", options->dir);
+    struct wal_options log_options = {.segment_bytes = options->log_segment_bytes};
+    enum status status = STATUS_OK;
+    if (options->own_log)
+        status = wal_open(env, dir, &log_options, replay, arg, out, error);
+    else if (env_file_exists(env, dir))
+        status =
+            error_set(error, STATUS_INVALID,
+                      "%s was made with a log of its own and must be opened with it", options->dir);
+    mem_free(dir);
+    return status;
 }
 
 void engine_close(struct engine *engine) {

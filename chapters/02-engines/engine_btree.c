@@ -207,24 +207,6 @@ static enum status replay_batch(void *arg, uint64_t position, uint8_t type, stru
     return apply(engine, payload, error);
 }
 
-static enum status open_log(struct engine_btree *engine, const struct engine_options *options,
-                            struct error *error) {
-    size_t size = strlen(options->dir) + sizeof("/log");
-    char *dir = mem_alloc(size);
-    snprintf(dir, size, "%s/log", options->dir);
-    enum status status = STATUS_OK;
-    struct wal_options log_options = {.segment_bytes = options->log_segment_bytes};
-    if (options->own_log)
-        status =
-            wal_open(engine->env, dir, &log_options, replay_batch, engine, &engine->wal, error);
-    else if (env_file_exists(engine->env, dir))
-        status =
-            error_set(error, STATUS_INVALID,
-                      "%s was made with a log of its own and must be opened with it", options->dir);
-    mem_free(dir);
-    return status;
-}
-
 static size_t or_default(size_t option, size_t value) { return option > 0 ? option : value; }
 
 static enum status btree_engine_open(struct env *env, const struct engine_options *options,
@@ -241,7 +223,8 @@ static enum status btree_engine_open(struct env *env, const struct engine_option
         status = btree_pager_open(env, options->dir,
                                   or_default(options->cache_bytes, CACHE_BYTES_DEFAULT),
                                   &engine->pager, error);
-    if (status == STATUS_OK) status = open_log(engine, options, error);
+    if (status == STATUS_OK)
+        status = engine_open_log(engine->env, options, replay_batch, engine, &engine->wal, error);
     if (status != STATUS_OK) {
         btree_engine_close(&engine->base);
         return status;

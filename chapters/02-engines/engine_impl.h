@@ -4,6 +4,7 @@
 #define CAIRN_ENGINE_IMPL_H
 
 #include "engine.h"
+#include "wal.h"
 
 /* Each entry is the function of engine.h with the same name. */
 struct engine_ops {
@@ -59,6 +60,13 @@ struct engine_iterator {
 void engine_iterator_init(struct engine_iterator *it, const struct engine_iterator_ops *ops,
                           const struct engine_iterator_options *options);
 void engine_iterator_deinit(struct engine_iterator *it);
+
+/* For the kinds that keep chapter 01's log: opens DIR/log and replays it when the store has a log
+ * of its own (*out stays as it is otherwise). INVALID when the store was made in the other mode;
+ * and what wal_open says. */
+enum status engine_open_log(struct env *env, const struct engine_options *options,
+                            wal_replay replay, void *arg, struct wal **out,
+                            struct error *error) MUST_CHECK;
 
 extern const struct engine_ops engine_lsm_ops;
 extern const struct engine_ops engine_mem_ops;

@@ -216,23 +216,6 @@ static enum status replay_batch(void *arg, uint64_t position, uint8_t type, stru
     return STATUS_OK;
 }
 
-static enum status open_log(struct loading *loading, const struct engine_options *options,
-                            struct error *error) {
-    struct engine_mem *engine = loading->engine;
-    char *dir = path_in(options->dir, "log");
-    enum status status = STATUS_OK;
-    struct wal_options log_options = {.segment_bytes = options->log_segment_bytes};
-    if (options->own_log)
-        status =
-            wal_open(engine->env, dir, &log_options, replay_batch, loading, &engine->wal, error);
-    else if (env_file_exists(engine->env, dir))
-        status =
-            error_set(error, STATUS_INVALID,
-                      "%s was made with a log of its own and must be opened with it", options->dir);
-    mem_free(dir);
-    return status;
-}
-
 enum status mem_recover(struct engine_mem *engine, const struct engine_options *options,
                         struct error *error) {
     struct loading loading = {.engine = engine};
@@ -244,7 +227,8 @@ enum status mem_recover(struct engine_mem *engine, const struct engine_options *
     } else if (status == STATUS_NOT_FOUND) {
         status = STATUS_OK;
     }
-    if (status == STATUS_OK) status = open_log(&loading, options, error);
+    if (status == STATUS_OK)
+        status = engine_open_log(engine->env, options, replay_batch, &loading, &engine->wal, error);
     write_batch_deinit(&loading.batch);
     return status;
 }

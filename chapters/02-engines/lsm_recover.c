@@ -122,22 +122,6 @@ static enum status replay_batch(void *arg, uint64_t position, uint8_t type, stru
     return STATUS_OK;
 }
 
-static enum status open_log(struct engine_lsm *engine, const struct engine_options *options,
-                            struct error *error) {
-    char *dir = path_in(options->dir, "log");
-    enum status status = STATUS_OK;
-    struct wal_options log_options = {.segment_bytes = options->log_segment_bytes};
-    if (options->own_log)
-        status =
-            wal_open(engine->env, dir, &log_options, replay_batch, engine, &engine->wal, error);
-    else if (env_file_exists(engine->env, dir))
-        status =
-            error_set(error, STATUS_INVALID,
-                      "%s was made with a log of its own and must be opened with it", options->dir);
-    mem_free(dir);
-    return status;
-}
-
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* An edit that makes the version out of nothing. Only for writing: it is taken apart again by
@@ -191,7 +175,8 @@ enum status lsm_recover(struct engine_lsm *engine, const struct engine_options *
     engine->next_number = recovery.next_number;
     if (status == STATUS_OK) status = begin_manifest(engine, error);
     if (status == STATUS_OK) status = remove_orphans(engine, error);
-    if (status == STATUS_OK) status = open_log(engine, options, error);
+    if (status == STATUS_OK)
+        status = engine_open_log(engine->env, options, replay_batch, engine, &engine->wal, error);
     if (status == STATUS_OK) lsm_schedule(engine);
     return status;
 }

@@ -78,7 +78,6 @@ struct sql_eval_context {
     struct arena *arena; /* results: text, digits; whoever consumes the batch resets it */
     /* For version(), current_database(), current_schema(), current_user. NULL: empty text. */
     const char *version, *database, *schema, *user;
-    uint64_t statement_wall_ns; /* since 1970; for now() */
 };
 
 /* ---- evaluation ----------------------------------------------------------------------------- */

@@ -20,15 +20,14 @@ struct sql_run {
 struct sql_eval_context sql_run_eval_context(const struct sql_session *session,
                                              const struct sql_prepared *prepared,
                                              const struct sql_datum *values, struct arena *arena) {
-    return (struct sql_eval_context){
-        .params = values,
-        .param_count = values == NULL ? 0 : prepared->build.param_count,
-        .arena = arena,
-        .version = "PostgreSQL 15.0 (Cairn)",
-        .database = session->database,
-        .schema = "public",
-        .user = session->user,
-        .statement_wall_ns = env_wall_ns(session->server->options.env)};
+    return (struct sql_eval_context){.params = values,
+                                     .param_count =
+                                         values == NULL ? 0 : prepared->build.param_count,
+                                     .arena = arena,
+                                     .version = "PostgreSQL 15.0 (Cairn)",
+                                     .database = session->database,
+                                     .schema = "public",
+                                     .user = session->user};
 }
 
 static const struct sql_plan *reading_part(const struct sql_plan *plan) {
