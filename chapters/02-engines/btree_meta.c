@@ -45,23 +45,33 @@ enum status btree_meta_write(struct file *file, const struct btree_meta *meta,
                          slice_of(page, sizeof(page)), error);
 }
 
-enum status btree_meta_read(struct file *file, struct btree_meta *meta, struct error *error) {
-    bool found = false;
-    for (uint32_t number = 0; number < META_PAGES; number++) {
-        uint8_t page[BTREE_PAGE_BYTES];
-        struct btree_meta one;
-        size_t read;
-        TRY(file_read_at(file, (uint64_t)number * BTREE_PAGE_BYTES, page, sizeof(page), &read,
-                         error));
-        if (read < sizeof(page) || !decode(page, number, &one)) continue;
-        if (found && one.turn < meta->turn) continue;
-        *meta = one;
-        found = true;
-    }
-    if (found) return STATUS_OK;
+/* *valid: it was written whole. */
+static enum status read_one(struct file *file, uint32_t number, struct btree_meta *meta,
+                            bool *valid, struct error *error) {
+    uint8_t page[BTREE_PAGE_BYTES];
+    size_t read;
+    TRY(file_read_at(file, (uint64_t)number * BTREE_PAGE_BYTES, page, sizeof(page), &read, error));
+    *valid = read == sizeof(page) && decode(page, number, meta);
+    return STATUS_OK;
+}
+
+static enum status neither_is_valid(struct file *file, struct error *error) {
     return error_set(error, STATUS_CORRUPT,
                      "%s: neither of the meta pages (offsets 0, %d) is valid", file_path(file),
                      BTREE_PAGE_BYTES);
+}
+
+enum status btree_meta_read(struct file *file, struct btree_meta *meta, struct error *error) {
+    bool found = false;
+    for (uint32_t number = 0; number < META_PAGES; number++) {
+        struct btree_meta one;
+        bool valid;
+        TRY(read_one(file, number, &one, &valid, error));
+        if (!valid || (found && one.turn < meta->turn)) continue;
+        *meta = one;
+        found = true;
+    }
+    return found ? STATUS_OK : neither_is_valid(file, error);
 }
 
 static enum status write_first(struct file *file, struct error *error) {

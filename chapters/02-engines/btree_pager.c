@@ -1,12 +1,10 @@
 /* btree_pager.c - where a page is, who may still see it, and which number is free. What lives here:
  * reading through cache and file, copy-on-write, views. What must not: what the pages mean
- * (btree_tree.c), and making a tree durable (btree_flush.c). */
+ * (btree_tree.c), opening the file (btree_open.c), making a tree durable (btree_flush.c). */
 #include "btree_pager.h"
 
 #include <assert.h>
-#include <stdio.h>
 
-#include "codec.h"
 #include "mem.h"
 
 static void push_number(struct buf *numbers, uint32_t number) {
@@ -113,6 +111,17 @@ uint8_t *btree_new_page(struct btree_pager *pager, enum btree_page_type type, un
     return frame->bytes;
 }
 
+/* The copy takes another number, is of the running generation, and stands for the page from here
+ * on. */
+static uint8_t *copy_page(struct btree_pager *pager, const uint8_t *page) {
+    struct btree_frame *copy = new_frame(pager);
+    uint32_t number = btree_page_number(copy->bytes);
+    memcpy(copy->bytes, page, BTREE_PAGE_BYTES);
+    btree_page_rename(copy->bytes, number, pager->generation);
+    btree_free_page(pager, page);
+    return copy->bytes;
+}
+
 enum status btree_edit(struct btree_pager *pager, uint32_t number, uint8_t **page,
                        struct error *error) {
     struct btree_frame *frame = btree_frames_get(pager->frames, number);
@@ -122,13 +131,8 @@ enum status btree_edit(struct btree_pager *pager, uint32_t number, uint8_t **pag
     }
     struct btree_ref old;
     TRY(btree_read(pager, pager->generation, number, false, &old, error));
-    struct btree_frame *copy = new_frame(pager);
-    uint32_t copy_number = btree_page_number(copy->bytes);
-    memcpy(copy->bytes, old.page, BTREE_PAGE_BYTES);
-    btree_page_rename(copy->bytes, copy_number, pager->generation);
-    btree_free_page(pager, old.page);
+    *page = copy_page(pager, old.page);
     btree_release(&old);
-    *page = copy->bytes;
     return STATUS_OK;
 }
 
@@ -213,63 +217,14 @@ uint64_t btree_live_pages(const struct btree_pager *pager) {
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static enum status read_free_list(struct btree_pager *pager, struct error *error) {
-    uint64_t newest = pager->meta.generation;
-    for (uint32_t number = pager->meta.free_list, next; number != 0; number = next) {
-        struct btree_ref ref;
-        TRY(btree_read(pager, newest, number, false, &ref, error));
-        next = btree_page_next(ref.page);
-        push_number(&pager->chain, number);
-        bool right = btree_page_type(ref.page) == BTREE_FREE_LIST &&
-                     pager->chain.len <= (size_t)pager->page_count * sizeof(uint32_t);
-        for (size_t i = 0; right && i < btree_page_count(ref.page); i++)
-            push_number(&pager->free, load_u32le(ref.page + BTREE_PAGE_HEADER + 4 * i));
-        btree_release(&ref);
-        if (!right)
-            return error_set(error, STATUS_CORRUPT, "%s: page %u at offset %llu is not a free list",
-                             file_path(pager->file), number,
-                             (unsigned long long)number * BTREE_PAGE_BYTES);
-    }
-    return STATUS_OK;
-}
-
-static enum status open_file(struct btree_pager *pager, const char *dir, struct error *error) {
-    size_t size = strlen(dir) + sizeof("/btree.db");
-    char *path = mem_alloc(size);
-    snprintf(path, size, "%s/btree.db", dir);
-    enum status status = STATUS_OK;
-    if (!env_file_exists(pager->env, path))
-        status = btree_meta_create(pager->env, dir, path, error);
-    if (status == STATUS_OK)
-        status = env_file_open(pager->env, path, FILE_READ_WRITE, &pager->file, error);
-    mem_free(path);
-    return status;
-}
-
-static enum status recover(struct btree_pager *pager, struct error *error) {
-    TRY(file_size(pager->file, &pager->file_bytes, error));
-    TRY(btree_meta_read(pager->file, &pager->meta, error));
-    pager->root = pager->meta.root;
-    pager->page_count = pager->meta.page_count;
-    pager->generation = pager->meta.generation;
-    return read_free_list(pager, error);
-}
-
-enum status btree_pager_open(struct env *env, const char *dir, size_t cache_bytes,
-                             struct btree_pager **out, struct error *error) {
+struct btree_pager *btree_pager_new(struct env *env, size_t cache_bytes) {
     struct btree_pager *pager = MEM_NEW(struct btree_pager);
     pager->env = env;
     pager->cache = btree_cache_new(cache_bytes);
     pager->frames = btree_frames_new();
-    enum status status = open_file(pager, dir, error);
-    if (status == STATUS_OK) status = recover(pager, error);
+    pager->page_count = BTREE_FIRST_PAGE;
     pager->durable = btree_view_new(pager, false);
-    if (status != STATUS_OK) {
-        btree_pager_close(pager);
-        return status;
-    }
-    *out = pager;
-    return STATUS_OK;
+    return pager;
 }
 
 static void drop_frames(struct btree_pager *pager) {

@@ -66,7 +66,10 @@ struct btree_pager {
     uint64_t file_bytes;
 };
 
-/* Opens the file, makes it if there is none, reads the free list. CORRUPT, IO, NO_SPACE. */
+/* An empty tree without a file: all its pages are in memory, there is nothing to read. */
+struct btree_pager *btree_pager_new(struct env *env, size_t cache_bytes);
+/* btree_open.c. Opens the file, makes it if there is none, reads the free list. CORRUPT, IO,
+ * NO_SPACE. */
 enum status btree_pager_open(struct env *env, const char *dir, size_t cache_bytes,
                              struct btree_pager **out, struct error *error) MUST_CHECK;
 /* All views but the durable one have gone. NULL is fine. */

@@ -1,5 +1,5 @@
 /* btree_tree.c - search, insertion, split. What lives here: the way down, and what happens to a
- * page that is too full. What must not: pages that are too empty (btree_delete.c), iteration. */
+ * page that is too full. What must not: pages that are too empty (btree_change.c), iteration. */
 #include "btree_tree.h"
 
 #include <assert.h>

@@ -34,7 +34,7 @@ struct btree_tree btree_of_view(struct btree_pager *pager, const struct btree_vi
 
 /* ---- the work ------------------------------------------------------------------------------- */
 
-/* Between btree_begin_write and whatever makes a view. */
+/* Between btree_begin_write and whatever makes a view. Delete: btree_delete.c. */
 enum status btree_put(struct btree_pager *pager, struct slice key, struct slice value,
                       struct error *error) MUST_CHECK;
 /* Removes the keys of [start, end). */
@@ -50,7 +50,7 @@ enum status btree_get(const struct btree_tree *tree, struct slice key, struct bu
 
 /* Walks the newest tree and accounts for every page: order, bounds, levels, fill; each page number
  * reachable, waiting, free or in the free list's chain, and only one of these. CORRUPT with the
- * reason. Reads everything: for tests and for the doubtful. */
+ * reason. Reads everything: for tests and for the doubtful. (btree_check.c) */
 enum status btree_check_invariants(struct btree_pager *pager, struct error *error) MUST_CHECK;
 
 /* ---- for the tree's own files --------------------------------------------------------------- */
@@ -95,7 +95,8 @@ enum status btree_distribute(struct btree_pager *pager, const struct btree_cells
 /* Inserts a cell into a page of the running generation, splitting it if need be. */
 enum status btree_insert_cell(struct btree_pager *pager, uint8_t *page, size_t i, struct slice cell,
                               struct btree_result *result, struct error *error) MUST_CHECK;
-/* The child at i became `child`: puts that in its place and mends what has grown too small. */
+/* btree_change.c. The child at i became `child`: puts that in its place and mends what has grown
+ * too small. */
 enum status btree_replace_child(struct btree_pager *pager, uint8_t *page, size_t i,
                                 const struct btree_result *child, struct btree_result *result,
                                 struct error *error) MUST_CHECK;

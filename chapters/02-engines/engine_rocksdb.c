@@ -355,13 +355,12 @@ static enum status set_table_options(struct engine_rocksdb *engine, size_t cache
     return take_error(message, error);
 }
 
-static void set_options(struct engine_rocksdb *engine, const struct engine_options *options) {
+/* How much is in memory, how it is merged, how much RocksDB says in its own log. */
+static void set_db_options(struct engine_rocksdb *engine, size_t buffer_bytes) {
     rocksdb_options_t *o = engine->options = rocksdb_options_create();
-    size_t buffer = options->write_buffer_bytes;
+    engine->reserve_bytes = (uint64_t)buffer_bytes * WRITE_BUFFERS;
     rocksdb_options_set_create_if_missing(o, 1);
-    if (buffer == 0) buffer = WRITE_BUFFER_DEFAULT;
-    engine->reserve_bytes = (uint64_t)buffer * WRITE_BUFFERS;
-    rocksdb_options_set_write_buffer_size(o, buffer);
+    rocksdb_options_set_write_buffer_size(o, buffer_bytes);
     rocksdb_options_set_max_write_buffer_number(o, WRITE_BUFFERS);
     rocksdb_options_set_max_background_jobs(o, BACKGROUND_JOBS);
     rocksdb_options_set_compression(o, rocksdb_lz4_compression);
@@ -370,9 +369,12 @@ static void set_options(struct engine_rocksdb *engine, const struct engine_optio
     rocksdb_options_set_keep_log_file_num(o, INFO_LOG_FILES);
     rocksdb_options_set_info_log_level(o, INFO_LOG_LEVEL_WARN);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
+}
 
+/* What a write, a flush and a read of the newest state ask for. */
+static void set_call_options(struct engine_rocksdb *engine) {
     engine->write_options = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_disable_WAL(engine->write_options, !options->own_log);
+    rocksdb_writeoptions_disable_WAL(engine->write_options, !engine->own_log);
     rocksdb_writeoptions_set_no_slowdown(engine->write_options, 1);
     engine->flush_options = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(engine->flush_options, 1);
@@ -405,7 +407,9 @@ static enum status db_open(struct env *env, const struct engine_options *options
     engine->env = env;
     engine->own_log = options->own_log;
     engine->dir = mem_strdup(options->dir);
-    set_options(engine, options);
+    size_t buffer = options->write_buffer_bytes;
+    set_db_options(engine, buffer > 0 ? buffer : WRITE_BUFFER_DEFAULT);
+    set_call_options(engine);
     size_t cache = options->cache_bytes > 0 ? options->cache_bytes : CACHE_DEFAULT;
     char *message = NULL;
     enum status status = set_table_options(engine, cache, error);
