@@ -41,6 +41,7 @@ NODES ?= 3
 PORT ?= 9001
 DIR ?= data
 KEEP ?=#                 1: `make run` leaves the cluster running
+ONLY ?=#                 a diagram, by name: layers
 
 # ---- flags ---------------------------------------------------------------------------------------
 
@@ -203,7 +204,7 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all programs run test node asan tsan coverage bench lint format deps doctor clean help $(EXERCISES)
+.PHONY: all programs run test node asan tsan coverage bench diagrams lint format deps doctor clean help $(EXERCISES)
 
 # Also the objects that no program needs yet.
 all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
@@ -247,6 +248,11 @@ coverage:
 bench: $(FINAL_BINS) $(BENCH_BINS)
 	@if [ -x final/bench/run ]; then BUILD=$(B) exec final/bench/run $(ARGS); else echo "make bench: there is no final/bench/run" >&2; exit 1; fi
 
+# Two are drawn from a store that chapter 02's node makes.
+diagrams: $(filter $(B)/02-%,$(NODE_BINS))
+	@CC="$(CC)" sh tests/lint/deps.sh install diagrams/deps
+	@CC="$(CC)" BUILD=$(B) python3 -B diagrams/render.py $(ONLY)
+
 $(EXERCISES):
 	@CC="$(CC)" CAIRN_BUILD=$(B) python3 -B exercises/tool $@ $(if $(CH),CH=$(CH)) $(if $(STEP),STEP=$(STEP)) $(if $(TEST),TEST=$(TEST)) $(if $(APPLY),APPLY=$(APPLY))
 
@@ -264,7 +270,7 @@ deps:
 	@CC="$(CC)" sh tests/lint/deps.sh install $(DEPS_FILES)
 
 doctor:
-	@CC="$(CC)" sh tests/lint/deps.sh doctor $(DEPS_FILES) $(wildcard tests/lint/deps tests/cluster/deps)
+	@CC="$(CC)" sh tests/lint/deps.sh doctor $(DEPS_FILES) $(wildcard tests/lint/deps tests/cluster/deps diagrams/deps)
 
 clean:
 	rm -rf build
@@ -289,6 +295,7 @@ help:
 	'make reset CH=01' 'begin an exercise anew (asks, and keeps what is there)' \
 	'make mutants' 'do the tests catch the bugs of exercises/*/mutants? (CH=01)' \
 	'make bench' 'the benchmarks of final/bench' \
+	'make diagrams' 'draw diagrams/*.svg anew: from *.dot, the source, a store (ONLY=name)' \
 	'make lint' 'format, clang-tidy, layers, names, banned calls, headers (LINT_TIDY=0: no clang-tidy)' \
 	'make format' 'clang-format every source (or FILES="...") and wrap wide comments' \
 	'make deps' 'install the libraries and tools that are missing' \
