@@ -42,7 +42,7 @@ void lsm_seal(struct engine_lsm *engine) {
     mem_free(memtables);
 }
 
-struct engine_snapshot *lsm_snapshot_new(struct engine *base) {
+static struct engine_snapshot *lsm_snapshot_new(struct engine *base) {
     struct engine_lsm *engine = lsm_of(base);
     struct engine_snapshot *snapshot = MEM_NEW(struct engine_snapshot);
     snapshot->sequence = engine->sequence;
@@ -53,23 +53,12 @@ struct engine_snapshot *lsm_snapshot_new(struct engine *base) {
     return snapshot;
 }
 
-void lsm_snapshot_release(struct engine *base, struct engine_snapshot *snapshot) {
+static void lsm_snapshot_release(struct engine *base, struct engine_snapshot *snapshot) {
     struct engine_lsm *engine = lsm_of(base);
     block_shelf_empty_into(&snapshot->shelf, engine->cache);
     lsm_view_unref(snapshot->view, engine->env, engine->dir);
     engine->snapshots--;
     mem_free(snapshot);
-}
-
-/* A read on a snapshot may be on any thread, unless it does not want to wait: those are the loop's.
- */
-struct block_access lsm_access(struct engine_lsm *engine, const struct engine_snapshot *snapshot,
-                               unsigned flags) {
-    bool no_wait = (flags & ENGINE_NO_WAIT) != 0;
-    if (snapshot == NULL || no_wait)
-        return (struct block_access){.cache = engine->cache, .no_wait = no_wait};
-    struct engine_snapshot *own = (struct engine_snapshot *)(uintptr_t)snapshot;
-    return (struct block_access){.shelf = &own->shelf};
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -137,7 +126,7 @@ static enum status lsm_sync(struct engine *base, struct error *error) {
 static enum status lsm_get(struct engine *base, const struct engine_snapshot *snapshot,
                            struct slice key, unsigned flags, struct buf *out, struct error *error) {
     struct engine_lsm *engine = lsm_of(base);
-    struct block_access access = lsm_access(engine, snapshot, flags);
+    struct block_access access = lsm_access(engine->cache, snapshot, flags);
     if (snapshot != NULL)
         return lsm_view_get(snapshot->view, &access, key, snapshot->sequence, false, out, error);
     return lsm_view_get(engine->view, &access, key, engine->sequence, false, out, error);
@@ -146,10 +135,19 @@ static enum status lsm_get(struct engine *base, const struct engine_snapshot *sn
 static enum status lsm_persisted_get(struct engine *base, struct slice key, struct buf *out,
                                      struct error *error) {
     struct engine_lsm *engine = lsm_of(base);
-    struct block_access access = lsm_access(engine, NULL, 0);
+    struct block_access access = lsm_access(engine->cache, NULL, 0);
     if (engine->wal != NULL)
         return error_set(error, STATUS_UNSUPPORTED, "an engine with its own log persists by it");
     return lsm_view_get(engine->view, &access, key, UINT64_MAX, true, out, error);
+}
+
+/* Without a snapshot it is given one of its own. */
+static struct engine_iterator *new_iterator(struct engine *base,
+                                            const struct engine_iterator_options *options) {
+    struct block_access access = lsm_access(lsm_of(base)->cache, options->snapshot, options->flags);
+    if (options->snapshot != NULL)
+        return lsm_iterator_new(options->snapshot, NULL, &access, options);
+    return lsm_iterator_new(lsm_snapshot_new(base), base, &access, options);
 }
 
 static uint64_t table_part(const struct lsm_table *table, struct slice from, struct slice to) {
@@ -236,7 +234,7 @@ const struct engine_ops engine_lsm_ops = {
     .persisted_get = lsm_persisted_get,
     .snapshot_new = lsm_snapshot_new,
     .snapshot_release = lsm_snapshot_release,
-    .iterator_new = lsm_iterator_new,
+    .iterator_new = new_iterator,
     .checkpoint = lsm_checkpoint,
     .size_estimate = lsm_size_estimate,
 };

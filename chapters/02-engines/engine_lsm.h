@@ -4,11 +4,9 @@
  * memtable is sealed and flushed to a table of level 0; compactions move tables down the levels.
  * (O'Neil et al., "The Log-Structured Merge-Tree", 1996; the shape is LevelDB's.)
  *
- * What readers see is a *view*: memtables, newest first, and a version of the tables. Nothing in a
- * view changes but the active memtable, which one writer and many readers may use at once. A
- * snapshot pins the view that was current when it was made; so its readers need no lock, on any
- * thread, and compaction need not know of snapshots. What a snapshot costs is memory and disk: what
- * it pins cannot go.
+ * What readers see is a *view* (lsm_view.h): memtables, newest first, and a version of the tables.
+ * Every seal, flush and compaction makes a new one; a snapshot pins the one that was current when
+ * it was made, so compaction need not know of snapshots.
  *
  * Invariants
  *  1. Every operation has a sequence number of its own; those of a batch follow one another and go
@@ -26,32 +24,11 @@
 #include "engine_impl.h"
 #include "lsm_compaction.h"
 #include "lsm_manifest.h"
-#include "memtable.h"
+#include "lsm_view.h"
 #include "prng.h"
 #include "wal.h"
 
 enum { LSM_SEALED_MAX = 2 }; /* memtables waiting for their flush, before writes are BUSY */
-
-struct lsm_memtable {
-    unsigned refs;           /* of views */
-    struct memtable *table;  /* internal key -> value */
-    struct memtable *ranges; /* of range tombstones: start (internal key) -> end */
-    uint64_t last_sequence;
-    uint64_t log_position; /* when sealed: what comes later stands at or above this */
-};
-
-struct lsm_view {
-    unsigned refs;
-    struct lsm_version *version;
-    size_t memtable_count;
-    struct lsm_memtable *memtables[]; /* newest first; [0] takes the writes */
-};
-
-struct engine_snapshot {
-    uint64_t sequence;
-    struct lsm_view *view;
-    struct block_shelf shelf;
-};
 
 struct lsm_ops { /* a queue of struct engine_flush_op */
     struct engine_flush_op *first;
@@ -95,27 +72,6 @@ struct engine_lsm {
 
 static inline struct engine_lsm *lsm_of(struct engine *base) { return (struct engine_lsm *)base; }
 
-/* ---- lsm_view.c ----------------------------------------------------------------------------- */
-
-struct lsm_memtable *lsm_memtable_new(uint64_t seed);
-bool lsm_memtable_is_empty(const struct lsm_memtable *memtable);
-size_t lsm_memtable_bytes(const struct lsm_memtable *memtable);
-/* One reference for the caller; takes references of its own to the version and the memtables. */
-struct lsm_view *lsm_view_new(struct lsm_version *version, struct lsm_memtable *const *memtables,
-                              size_t count);
-/* dir NULL: files stay. */
-void lsm_view_unref(struct lsm_view *view, struct env *env, const char *dir);
-/* The newest value of `key` at `sequence`. `flushed_only`: as if the memtables were lost. OK,
- * NOT_FOUND, WOULD_BLOCK, IO, CORRUPT. Any thread, as `access` allows. */
-enum status lsm_view_get(const struct lsm_view *view, const struct block_access *access,
-                         struct slice key, uint64_t sequence, bool flushed_only, struct buf *out,
-                         struct error *error) MUST_CHECK;
-/* The newest range tombstone <= sequence that hides the key, or 0. Any thread. */
-uint64_t lsm_view_hidden_at(const struct lsm_view *view, struct slice key, uint64_t sequence);
-/* All runs of the view. */
-void lsm_view_add_sources(const struct lsm_view *view, const struct block_access *access,
-                          struct lsm_merge *merge);
-
 /* ---- engine_lsm.c --------------------------------------------------------------------------- */
 
 /* Makes a new view current. */
@@ -123,11 +79,6 @@ void lsm_set_view(struct engine_lsm *engine, struct lsm_view *view);
 /* Seals the active memtable, unless it is empty. */
 void lsm_seal(struct engine_lsm *engine);
 void lsm_apply(struct engine_lsm *engine, struct slice encoded);
-struct engine_snapshot *lsm_snapshot_new(struct engine *base);
-void lsm_snapshot_release(struct engine *base, struct engine_snapshot *snapshot);
-/* How a read on the snapshot (NULL: none) comes by blocks. */
-struct block_access lsm_access(struct engine_lsm *engine, const struct engine_snapshot *snapshot,
-                               unsigned flags);
 
 /* ---- lsm_schedule.c -------------------------------------------------------------------------- */
 
@@ -145,10 +96,5 @@ void lsm_give_up(struct engine_lsm *engine);
 enum status lsm_recover(struct engine_lsm *engine, const struct engine_options *options,
                         struct error *error);
 enum status lsm_checkpoint(struct engine *base, const char *dir, struct error *error);
-
-/* ---- lsm_iterator.c ------------------------------------------------------------------------- */
-
-struct engine_iterator *lsm_iterator_new(struct engine *base,
-                                         const struct engine_iterator_options *options);
 
 #endif

@@ -2,7 +2,7 @@
  * overlaps, the three rules of dropping. What must not: reading, writing, waiting (lsm_job.c). */
 #include "lsm_compaction.h"
 
-#include "internal_key.h"
+#include "lsm_view.h"
 #include "mem.h"
 
 enum { LEVEL_FACTOR = 10 };
@@ -170,20 +170,6 @@ void lsm_compaction_add_sources(const struct lsm_compaction *compaction, struct 
 }
 
 /* ---- dropping ------------------------------------------------------------------------------- */
-
-uint64_t lsm_ranges_hidden_at(const struct memtable *ranges, struct slice user_key,
-                              uint64_t sequence) {
-    uint64_t newest = 0;
-    struct memtable_iterator it = memtable_iterator_of(ranges);
-    for (memtable_seek_first(&it); memtable_valid(&it); memtable_next(&it)) {
-        struct slice start = memtable_key(&it);
-        if (slice_compare(internal_key_user(start), user_key) > 0) break;
-        uint64_t at = internal_key_sequence(start);
-        if (at > newest && at <= sequence && slice_compare(user_key, memtable_value(&it)) < 0)
-            newest = at;
-    }
-    return newest;
-}
 
 void lsm_filter_deinit(struct lsm_filter *filter) { buf_deinit(&filter->user); }
 

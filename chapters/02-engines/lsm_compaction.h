@@ -59,8 +59,4 @@ void lsm_filter_deinit(struct lsm_filter *filter);
 /* True: the version goes into the output. Any thread. */
 bool lsm_filter_keeps(struct lsm_filter *filter, struct slice internal_key);
 
-/* The newest range tombstone <= `sequence` of a memtable's that hides the key, or 0. Any thread. */
-uint64_t lsm_ranges_hidden_at(const struct memtable *ranges, struct slice user_key,
-                              uint64_t sequence);
-
 #endif

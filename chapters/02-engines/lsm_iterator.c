@@ -1,18 +1,14 @@
 /* lsm_iterator.c - the keys and values that a reader sees, in order, both ways. What lives here:
  * choosing, among the versions that the merge delivers, the visible one. What must not: merging
  * itself (lsm_merge.c). With a snapshot this runs on any thread. */
-#include <assert.h>
+#include "lsm_view.h"
 
-#include "engine_lsm.h"
-#include "internal_key.h"
 #include "mem.h"
 
 struct lsm_iterator {
     struct engine_iterator base;
-    struct engine_lsm *engine;
-    struct engine_snapshot *own; /* made for this iterator, if none was given */
-    const struct lsm_view *view;
-    uint64_t sequence;
+    const struct engine_snapshot *snapshot;
+    struct engine *owner; /* that the snapshot is released to; NULL: it is not ours */
     struct lsm_merge merge;
     bool valid;
     /* Forward the merge stands on the visible version. Backward it stands before all versions of
@@ -39,8 +35,8 @@ static void set_buf(struct buf *out, struct slice bytes) {
 /* A visible version that is a value, not deleted by itself or by a range. */
 static bool is_value(const struct lsm_iterator *it, struct slice internal) {
     return internal_key_kind(internal) == WRITE_PUT &&
-           lsm_view_hidden_at(it->view, internal_key_user(internal), it->sequence) <=
-               internal_key_sequence(internal);
+           lsm_view_hidden_at(it->snapshot->view, internal_key_user(internal),
+                              it->snapshot->sequence) <= internal_key_sequence(internal);
 }
 
 /* From where the merge stands, forward to the first visible value inside the bounds. `skip`: the
@@ -53,7 +49,7 @@ static void settle_forward(struct lsm_iterator *it, bool skip) {
         struct slice internal = lsm_merge_key(&it->merge);
         struct slice user = internal_key_user(internal);
         if (upper.len > 0 && slice_compare(user, upper) >= 0) return;
-        if (internal_key_sequence(internal) > it->sequence) continue;
+        if (internal_key_sequence(internal) > it->snapshot->sequence) continue;
         if (skip && slice_equal(user, buf_slice(&it->key))) continue;
         set_buf(&it->key, user); /* its newest visible version */
         skip = true;
@@ -74,7 +70,7 @@ static void settle_backward(struct lsm_iterator *it) {
         struct slice user = internal_key_user(internal);
         if (it->valid && !slice_equal(user, buf_slice(&it->key))) return;
         if (slice_compare(user, lower) < 0) return;
-        if (internal_key_sequence(internal) > it->sequence) continue;
+        if (internal_key_sequence(internal) > it->snapshot->sequence) continue;
         it->valid = is_value(it, internal);
         if (!it->valid) continue;
         set_buf(&it->key, user);
@@ -86,7 +82,8 @@ static void settle_backward(struct lsm_iterator *it) {
 
 static void lsm_seek(struct engine_iterator *base, struct slice key) {
     struct lsm_iterator *it = iterator_of(base);
-    lsm_merge_seek(&it->merge, internal_key_make(&it->scratch, key, it->sequence, WRITE_PUT));
+    lsm_merge_seek(&it->merge,
+                   internal_key_make(&it->scratch, key, it->snapshot->sequence, WRITE_PUT));
     settle_forward(it, false);
 }
 
@@ -150,7 +147,8 @@ static enum status lsm_status(const struct engine_iterator *base, struct error *
 static void lsm_iterator_free(struct engine_iterator *base) {
     struct lsm_iterator *it = iterator_of(base);
     lsm_merge_deinit(&it->merge); /* lets go of blocks, and reads the view until then */
-    if (it->own != NULL) lsm_snapshot_release(&it->engine->base, it->own);
+    if (it->owner != NULL)
+        engine_snapshot_release(it->owner, (struct engine_snapshot *)(uintptr_t)it->snapshot);
     engine_iterator_deinit(base);
     buf_deinit(&it->key);
     buf_deinit(&it->copied);
@@ -172,17 +170,14 @@ static const struct engine_iterator_ops iterator_ops = {
     .status = lsm_status,
 };
 
-struct engine_iterator *lsm_iterator_new(struct engine *base,
+struct engine_iterator *lsm_iterator_new(const struct engine_snapshot *snapshot,
+                                         struct engine *owner, const struct block_access *access,
                                          const struct engine_iterator_options *options) {
     struct lsm_iterator *it = MEM_NEW(struct lsm_iterator);
     engine_iterator_init(&it->base, &iterator_ops, options);
-    it->engine = lsm_of(base);
-    struct block_access access = lsm_access(it->engine, options->snapshot, options->flags);
-    const struct engine_snapshot *snapshot = options->snapshot;
-    if (snapshot == NULL) snapshot = it->own = lsm_snapshot_new(base);
-    it->view = snapshot->view;
-    it->sequence = snapshot->sequence;
+    it->snapshot = snapshot;
+    it->owner = owner;
     lsm_merge_init(&it->merge);
-    lsm_view_add_sources(it->view, &access, &it->merge);
+    lsm_view_add_sources(snapshot->view, access, &it->merge);
     return &it->base;
 }

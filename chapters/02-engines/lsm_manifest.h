@@ -18,7 +18,7 @@
 #ifndef CAIRN_LSM_MANIFEST_H
 #define CAIRN_LSM_MANIFEST_H
 
-#include "lsm_version.h"
+#include "lsm_edit.h"
 
 struct lsm_manifest;
 

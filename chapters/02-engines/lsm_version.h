@@ -1,4 +1,5 @@
-/* lsm_version.h - which tables make up the store: an immutable list, and the edits between lists.
+/* lsm_version.h - which tables make up the store: an immutable list. What leads from one list to the
+ * next is an edit (lsm_edit.h).
  *
  * Level 0 holds tables as the flushes left them: they overlap, the newer one wins. From level 1 on
  * the tables of a level do not overlap, and each level may be ten times as large as the one above.
@@ -25,6 +26,7 @@
 #define CAIRN_LSM_VERSION_H
 
 #include "env.h"
+#include "internal_key.h"
 #include "sstable_reader.h"
 
 enum { LSM_LEVELS = 7 };
@@ -62,45 +64,32 @@ struct lsm_version {
     size_t tombstone_count;
 };
 
-/* ---- edits ---------------------------------------------------------------------------------- */
+/* ---- tables and tombstones ------------------------------------------------------------------ */
 
-struct lsm_added_table {
-    unsigned level;
-    struct lsm_table *table; /* the reader may be missing in an edit that was read back */
-};
-
-/* From one version to the next. Owns its tables and tombstones until they are applied. */
-struct lsm_edit {
-    uint64_t flushed_sequence; /* these three only grow: 0 leaves them */
-    uint64_t log_position;
-    uint64_t next_number; /* of files */
-    struct lsm_added_table *added;
-    size_t added_count;
-    uint64_t *removed; /* numbers of tables */
-    size_t removed_count;
-    struct lsm_tombstone **tombstones;
-    size_t tombstone_count;
-};
-
-void lsm_edit_init(struct lsm_edit *edit);
-void lsm_edit_deinit(struct lsm_edit *edit);
-/* Takes the table over. */
-void lsm_edit_add(struct lsm_edit *edit, unsigned level, struct lsm_table *table);
-void lsm_edit_remove(struct lsm_edit *edit, uint64_t number);
-void lsm_edit_add_tombstone(struct lsm_edit *edit, struct slice start, struct slice end,
-                            uint64_t sequence);
 /* Zeroed but for its number; owned. */
 struct lsm_table *lsm_table_new(uint64_t number);
 void lsm_table_free(struct lsm_table *table);
+static inline struct slice lsm_table_smallest_user(const struct lsm_table *table) {
+    return internal_key_user(buf_slice(&table->meta.smallest));
+}
+static inline struct slice lsm_table_largest_user(const struct lsm_table *table) {
+    return internal_key_user(buf_slice(&table->meta.largest));
+}
+/* No reference yet; copies. */
+struct lsm_tombstone *lsm_tombstone_new(struct slice start, struct slice end, uint64_t sequence);
+void lsm_tombstone_free(struct lsm_tombstone *tombstone);
+/* Frees it with the last reference. */
+void lsm_tombstone_unref(struct lsm_tombstone *tombstone);
 
 /* ---- versions ------------------------------------------------------------------------------- */
 
 struct lsm_version *lsm_version_new(void); /* empty, one reference */
-/* The version after the edit, with one reference for the caller; takes tables and tombstones out of
- * the edit. NULL, and the message says so, if the edit removes a table that is not there or adds
- * one that overlaps its level: CORRUPT. Tables that go are marked obsolete. */
-struct lsm_version *lsm_version_apply(const struct lsm_version *version, struct lsm_edit *edit,
-                                      struct error *error);
+/* While a version is being built: takes a reference of its own. Tables come in the order of
+ * invariant 1. */
+void lsm_version_add_table(struct lsm_version *version, unsigned level, struct lsm_table *table);
+void lsm_version_add_tombstone(struct lsm_version *version, struct lsm_tombstone *tombstone);
+/* Invariant 1, but for the age of level 0. */
+bool lsm_version_is_in_order(const struct lsm_version *version);
 void lsm_version_ref(struct lsm_version *version);
 /* `dir` NULL: files stay where they are. */
 void lsm_version_unref(struct lsm_version *version, struct env *env, const char *dir);

@@ -1,9 +1,7 @@
 /* lsm_view.c - what a reader sees: memtables and a version, and one key in them. What lives here:
  * the order of the search, references. What must not: walking in order (lsm_iterator.c). */
-#include <assert.h>
+#include "lsm_view.h"
 
-#include "engine_lsm.h"
-#include "internal_key.h"
 #include "mem.h"
 
 /* ---- memtables ------------------------------------------------------------------------------ */
@@ -32,6 +30,31 @@ static void memtable_unref(struct lsm_memtable *memtable) {
     mem_free(memtable);
 }
 
+/* ---- range tombstones ----------------------------------------------------------------------- */
+
+uint64_t lsm_ranges_hidden_at(const struct memtable *ranges, struct slice user_key,
+                              uint64_t sequence) {
+    uint64_t newest = 0;
+    struct memtable_iterator it = memtable_iterator_of(ranges);
+    for (memtable_seek_first(&it); memtable_valid(&it); memtable_next(&it)) {
+        struct slice start = memtable_key(&it);
+        if (slice_compare(internal_key_user(start), user_key) > 0) break;
+        uint64_t at = internal_key_sequence(start);
+        if (at > newest && at <= sequence && slice_compare(user_key, memtable_value(&it)) < 0)
+            newest = at;
+    }
+    return newest;
+}
+
+uint64_t lsm_view_hidden_at(const struct lsm_view *view, struct slice key, uint64_t sequence) {
+    uint64_t newest = lsm_version_hidden_at(view->version, key, sequence);
+    for (size_t i = 0; i < view->memtable_count; i++) {
+        uint64_t at = lsm_ranges_hidden_at(view->memtables[i]->ranges, key, sequence);
+        if (at > newest) newest = at;
+    }
+    return newest;
+}
+
 /* ---- views ---------------------------------------------------------------------------------- */
 
 struct lsm_view *lsm_view_new(struct lsm_version *version, struct lsm_memtable *const *memtables,
@@ -57,15 +80,6 @@ void lsm_view_unref(struct lsm_view *view, struct env *env, const char *dir) {
     mem_free(view);
 }
 
-uint64_t lsm_view_hidden_at(const struct lsm_view *view, struct slice key, uint64_t sequence) {
-    uint64_t newest = lsm_version_hidden_at(view->version, key, sequence);
-    for (size_t i = 0; i < view->memtable_count; i++) {
-        uint64_t at = lsm_ranges_hidden_at(view->memtables[i]->ranges, key, sequence);
-        if (at > newest) newest = at;
-    }
-    return newest;
-}
-
 void lsm_view_add_sources(const struct lsm_view *view, const struct block_access *access,
                           struct lsm_merge *merge) {
     const struct lsm_version *version = view->version;
@@ -77,6 +91,17 @@ void lsm_view_add_sources(const struct lsm_view *view, const struct block_access
         if (version->table_count[level] > 0)
             lsm_merge_add(merge, lsm_source_of_tables(version->tables[level],
                                                       version->table_count[level], access));
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+struct block_access lsm_access(struct block_cache *cache, const struct engine_snapshot *snapshot,
+                               unsigned flags) {
+    bool no_wait = (flags & ENGINE_NO_WAIT) != 0;
+    if (snapshot == NULL || no_wait)
+        return (struct block_access){.cache = cache, .no_wait = no_wait};
+    struct engine_snapshot *own = (struct engine_snapshot *)(uintptr_t)snapshot;
+    return (struct block_access){.shelf = &own->shelf};
 }
 
 /* ---- one key -------------------------------------------------------------------------------- */
