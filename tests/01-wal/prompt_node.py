@@ -1,7 +1,8 @@
-"""Drives a node of chapters 01 and 02 through its prompt, as a person with a pipe would."""
+"""Drives a chapter's node through its prompt, as a person with a pipe would."""
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,16 @@ class Node:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.communicate()
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 def survives_kill(chapter, *flags):
