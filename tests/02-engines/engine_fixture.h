@@ -5,13 +5,26 @@
 #include "engine.h"
 #include "harness.h"
 
-/* The test once for each kind. */
-#define EVERY_ENGINE(step, invariant, name)                                                        \
+/* A test of an engine belongs to the step of the chapter at which that engine is complete. */
+#define MEM_STEP "1"
+#define LSM_STEP "5"
+#define BTREE_STEP "7"
+#define ROCKSDB_STEP "8"
+
+/* The test once for each kind that does its I/O through env. */
+#define TESTS_OF_OURS(invariant, name)                                                             \
     static void name(const char *kind);                                                            \
-    TEST(step, invariant, mem_##name) { name("mem"); }                                             \
-    TEST(step, invariant, lsm_##name) { name("lsm"); }                                             \
-    TEST(step, invariant, btree_##name) { name("btree"); }                                         \
-    TEST(step, invariant, rocksdb_##name) { name("rocksdb"); }                                     \
+    TEST(MEM_STEP, invariant, mem_##name) { name("mem"); }                                         \
+    TEST(LSM_STEP, invariant, lsm_##name) { name("lsm"); }                                         \
+    TEST(BTREE_STEP, invariant, btree_##name) { name("btree"); }
+#define EVERY_ENGINE_OF_OURS(invariant, name)                                                      \
+    TESTS_OF_OURS(invariant, name)                                                                 \
+    static void name(const char *kind)
+
+/* The test once for each kind. */
+#define EVERY_ENGINE(invariant, name)                                                              \
+    TESTS_OF_OURS(invariant, name)                                                                 \
+    TEST(ROCKSDB_STEP, invariant, rocksdb_##name) { name("rocksdb"); }                             \
     static void name(const char *kind)
 
 struct fixture {

@@ -1,5 +1,5 @@
 /* test_engine.c - one suite for every kind of engine: what engine.h says. */
-#include "engine_fixture.h"
+#include "engine.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "codec.h"
+#include "engine_fixture.h"
 #include "env_uv.h"
 #include "mem.h"
 #include "prng.h"
@@ -46,7 +47,7 @@ static void expect_keys(struct fixture *f, const struct engine_iterator_options 
 
 /* ---- writing and reading -------------------------------------------------------------------- */
 
-TEST("2.1", 0, unknown_kind_is_refused_and_the_known_ones_are_named) {
+TEST(MEM_STEP, 0, unknown_kind_is_refused_and_the_known_ones_are_named) {
     struct fixture f;
     setup(&f, "mem");
     struct engine *engine;
@@ -57,7 +58,7 @@ TEST("2.1", 0, unknown_kind_is_refused_and_the_known_ones_are_named) {
     teardown(&f);
 }
 
-EVERY_ENGINE("2.1", 1, value_that_was_put_is_got_until_it_is_replaced_or_deleted) {
+EVERY_ENGINE(1, value_that_was_put_is_got_until_it_is_replaced_or_deleted) {
     struct fixture f;
     setup(&f, kind);
     expect(&f, "a", NULL);
@@ -71,7 +72,7 @@ EVERY_ENGINE("2.1", 1, value_that_was_put_is_got_until_it_is_replaced_or_deleted
     teardown(&f);
 }
 
-EVERY_ENGINE("2.1", 1, later_operation_of_a_batch_wins) {
+EVERY_ENGINE(1, later_operation_of_a_batch_wins) {
     struct fixture f;
     setup(&f, kind);
     put(&f, "c", "old");
@@ -91,7 +92,7 @@ EVERY_ENGINE("2.1", 1, later_operation_of_a_batch_wins) {
     teardown(&f);
 }
 
-EVERY_ENGINE("2.1", 1, empty_and_large_keys_and_values_are_kept) {
+EVERY_ENGINE(1, empty_and_large_keys_and_values_are_kept) {
     struct fixture f;
     setup(&f, kind);
     size_t size = 1u << 20;
@@ -110,7 +111,7 @@ EVERY_ENGINE("2.1", 1, empty_and_large_keys_and_values_are_kept) {
     teardown(&f);
 }
 
-EVERY_ENGINE("2.2", 1, range_is_deleted_with_its_start_and_without_its_end) {
+EVERY_ENGINE(1, range_is_deleted_with_its_start_and_without_its_end) {
     struct fixture f;
     setup(&f, kind);
     for (const char *key = "abcdef"; *key != '\0'; key++) {
@@ -127,7 +128,7 @@ EVERY_ENGINE("2.2", 1, range_is_deleted_with_its_start_and_without_its_end) {
 
 /* ---- iterators and snapshots ---------------------------------------------------------------- */
 
-EVERY_ENGINE("2.3", 1, iterator_stays_inside_its_bounds_in_both_directions) {
+EVERY_ENGINE(1, iterator_stays_inside_its_bounds_in_both_directions) {
     struct fixture f;
     setup(&f, kind);
     for (const char *key = "acegik"; *key != '\0'; key++)
@@ -156,7 +157,7 @@ EVERY_ENGINE("2.3", 1, iterator_stays_inside_its_bounds_in_both_directions) {
     teardown(&f);
 }
 
-EVERY_ENGINE("2.3", 1, iterator_turns_round_in_the_middle) {
+EVERY_ENGINE(1, iterator_turns_round_in_the_middle) {
     struct fixture f;
     setup(&f, kind);
     for (const char *key = "abcd"; *key != '\0'; key++)
@@ -176,7 +177,7 @@ EVERY_ENGINE("2.3", 1, iterator_turns_round_in_the_middle) {
     teardown(&f);
 }
 
-EVERY_ENGINE("2.4", 3, snapshot_sees_nothing_that_was_written_after_it) {
+EVERY_ENGINE(3, snapshot_sees_nothing_that_was_written_after_it) {
     struct fixture f;
     setup(&f, kind);
     put(&f, "a", "1");
@@ -202,7 +203,7 @@ EVERY_ENGINE("2.4", 3, snapshot_sees_nothing_that_was_written_after_it) {
     teardown(&f);
 }
 
-EVERY_ENGINE("2.4", 3, iterator_keeps_the_state_of_its_creation) {
+EVERY_ENGINE(3, iterator_keeps_the_state_of_its_creation) {
     struct fixture f;
     setup(&f, kind);
     put(&f, "a", "1");
@@ -260,7 +261,7 @@ static void reading_done(void *arg) {
     env_stop(reading->f->env);
 }
 
-EVERY_ENGINE("2.4", 4, worker_reads_a_snapshot_while_the_loop_writes) {
+EVERY_ENGINE(4, worker_reads_a_snapshot_while_the_loop_writes) {
     struct fixture f;
     setup(&f, kind);
     char key[16];
@@ -308,7 +309,7 @@ static void flushed(void *arg, enum status status, const struct error *error) {
     if (*result->finished == result->stop_after) env_stop(result->f->env);
 }
 
-EVERY_ENGINE("2.5", 2, flush_reports_on_the_loop_and_makes_earlier_writes_durable) {
+EVERY_ENGINE(2, flush_reports_on_the_loop_and_makes_earlier_writes_durable) {
     struct fixture f;
     setup(&f, kind);
     int finished = 0;
@@ -330,7 +331,7 @@ EVERY_ENGINE("2.5", 2, flush_reports_on_the_loop_and_makes_earlier_writes_durabl
     teardown(&f);
 }
 
-EVERY_ENGINE("2.5", 2, persisted_get_reads_only_what_is_flushed) {
+EVERY_ENGINE(2, persisted_get_reads_only_what_is_flushed) {
     struct fixture f;
     setup(&f, kind);
     put(&f, "a", "1");
@@ -398,15 +399,15 @@ static void check_killed(const char *kind, bool own_log) {
     teardown(&f);
 }
 
-EVERY_ENGINE("2.6", 2, store_without_log_holds_a_prefix_up_to_the_last_flush_after_kill) {
+EVERY_ENGINE(2, store_without_log_holds_a_prefix_up_to_the_last_flush_after_kill) {
     check_killed(kind, false);
 }
 
-EVERY_ENGINE("2.6", 2, store_with_its_own_log_holds_all_that_was_synced_after_kill) {
+EVERY_ENGINE(2, store_with_its_own_log_holds_all_that_was_synced_after_kill) {
     check_killed(kind, true);
 }
 
-EVERY_ENGINE("2.6", 0, directory_in_use_is_refused) {
+EVERY_ENGINE(0, directory_in_use_is_refused) {
     struct fixture f;
     setup(&f, kind);
     struct engine *second;
@@ -414,7 +415,7 @@ EVERY_ENGINE("2.6", 0, directory_in_use_is_refused) {
     teardown(&f);
 }
 
-EVERY_ENGINE("2.7", 0, checkpoint_is_a_store_of_its_own_with_the_writes_so_far) {
+EVERY_ENGINE(0, checkpoint_is_a_store_of_its_own_with_the_writes_so_far) {
     struct fixture f;
     setup(&f, kind);
     char copy[600];
@@ -434,7 +435,7 @@ EVERY_ENGINE("2.7", 0, checkpoint_is_a_store_of_its_own_with_the_writes_so_far) 
     teardown(&f);
 }
 
-EVERY_ENGINE("2.7", 0, size_estimate_follows_the_size_of_the_range) {
+EVERY_ENGINE(0, size_estimate_follows_the_size_of_the_range) {
     struct fixture f;
     setup(&f, kind);
     struct prng prng;
@@ -458,7 +459,7 @@ EVERY_ENGINE("2.7", 0, size_estimate_follows_the_size_of_the_range) {
     teardown(&f);
 }
 
-TEST("2.9", 0, rocksdb_says_would_block_for_what_is_only_on_disk) {
+TEST(ROCKSDB_STEP, 0, rocksdb_says_would_block_for_what_is_only_on_disk) {
     struct fixture f;
     setup(&f, "rocksdb");
     put(&f, "a", "1");
@@ -476,7 +477,7 @@ TEST("2.9", 0, rocksdb_says_would_block_for_what_is_only_on_disk) {
     teardown(&f);
 }
 
-TEST("2.9", 0, rocksdb_refuses_writes_that_it_cannot_keep_up_with_and_takes_them_later) {
+TEST(ROCKSDB_STEP, 0, rocksdb_refuses_writes_that_it_cannot_keep_up_with_and_takes_them_later) {
     TEST_LIMIT(60000);
     struct fixture f;
     setup(&f, "rocksdb");

@@ -1,10 +1,13 @@
 /* test_engine_crash.c - a power failure at every operation on the disk, for the engines that do
  * their I/O through env: what is left is a prefix of the writes, as long as was promised. */
+#include "engine.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "codec.h"
 #include "engine_faulty.h"
+#include "engine_fixture.h"
 
 enum { BATCHES = 30, BACKGROUND_BATCHES = 120, REOPEN_AT = 70, PADDING_BYTES = 500 };
 
@@ -76,19 +79,12 @@ static void crash_everywhere(const char *kind, bool own_log, enum crash_loss los
     assert_true(at > 50);
 }
 
-#define EVERY_FAULTY_ENGINE(step, invariant, name)                                                 \
-    static void name(const char *kind);                                                            \
-    TEST(step, invariant, mem_##name) { name("mem"); }                                             \
-    TEST(step, invariant, lsm_##name) { name("lsm"); }                                             \
-    TEST(step, invariant, btree_##name) { name("btree"); }                                         \
-    static void name(const char *kind)
-
-EVERY_FAULTY_ENGINE("3.5", 2, crash_anywhere_without_a_log_leaves_a_prefix_up_to_the_last_flush) {
+EVERY_ENGINE_OF_OURS(2, crash_anywhere_without_a_log_leaves_a_prefix_up_to_the_last_flush) {
     crash_everywhere(kind, false, LOSE_ALL_UNSYNCED);
     crash_everywhere(kind, false, LOSE_SOME);
 }
 
-EVERY_FAULTY_ENGINE("3.5", 2, crash_anywhere_with_its_own_log_leaves_all_that_was_synced) {
+EVERY_ENGINE_OF_OURS(2, crash_anywhere_with_its_own_log_leaves_all_that_was_synced) {
     crash_everywhere(kind, true, LOSE_ALL_UNSYNCED);
     crash_everywhere(kind, true, LOSE_SOME);
 }
@@ -207,12 +203,12 @@ static void crash_in_background(bool own_log, enum crash_loss loss) {
     assert_true(at > 100);
 }
 
-TEST("3.6", 2, lsm_crash_in_the_background_without_a_log_leaves_a_prefix_up_to_the_last_flush) {
+TEST(LSM_STEP, 2, lsm_crash_in_the_background_without_a_log_leaves_a_prefix_up_to_the_last_flush) {
     crash_in_background(false, LOSE_ALL_UNSYNCED);
     crash_in_background(false, LOSE_SOME);
 }
 
-TEST("3.6", 2, lsm_crash_in_the_background_with_its_own_log_leaves_all_that_was_synced) {
+TEST(LSM_STEP, 2, lsm_crash_in_the_background_with_its_own_log_leaves_all_that_was_synced) {
     crash_in_background(true, LOSE_ALL_UNSYNCED);
     crash_in_background(true, LOSE_SOME);
 }

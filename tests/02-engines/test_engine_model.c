@@ -1,4 +1,6 @@
 /* test_engine_model.c - random operations on every kind of engine, against a sorted array. */
+#include "engine.h"
+
 #include <stdlib.h>
 
 #include "engine_fixture.h"
@@ -200,15 +202,13 @@ static void run_against_model(const char *kind, bool own_log, uint64_t seed,
     mem_free(model);
 }
 
-EVERY_ENGINE("2.8", 3, random_operations_agree_with_the_model) {
-    run_against_model(kind, false, 11, 0);
-}
+EVERY_ENGINE(3, random_operations_agree_with_the_model) { run_against_model(kind, false, 11, 0); }
 
-EVERY_ENGINE("2.8", 3, random_operations_agree_with_the_model_with_an_own_log) {
+EVERY_ENGINE(3, random_operations_agree_with_the_model_with_an_own_log) {
     run_against_model(kind, true, 12, 0);
 }
 
-TEST("2.8", 3, lsm_of_small_tables_agrees_with_the_model) {
+TEST(LSM_STEP, 3, lsm_of_small_tables_agrees_with_the_model) {
     for (uint64_t seed = 1; seed <= 4; seed++)
         run_against_model("lsm", seed % 2 == 0, seed, 4096);
 }
