@@ -65,9 +65,10 @@ class Patch:
     def judge(self):
         folder = f"{BUILD}/exercise/{self.kind}/{self.chapter.name}/{self.name}"
         try:
-            overlay = Overlay(f"{self.kind}/{self.chapter.name}/{self.name}",
-                              {self.chapter.name: self.apply(folder + "/src")})
-            tests = grading.tests_of(self.chapter.suites, overlay.suites(self.chapter))
+            overlay = Overlay(self.chapter, f"{self.kind}/{self.chapter.name}/{self.name}",
+                              self.apply(folder + "/src"))
+            overlay.compile()
+            tests = grading.tests_of(self.chapter.suites, overlay.suites())
         except Trouble as trouble:
             self.verdict, self.test = str(trouble), ""
             return
