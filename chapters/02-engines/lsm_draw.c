@@ -8,12 +8,12 @@
 
 enum { TABLES_A_ROW = 5, TABLES_SHOWN = 20 }; /* of a level */
 
+/* Its versions, not its bytes, which depend on how tall chance made the skip list's nodes. */
 static void draw_memtable(struct buf *out, const struct lsm_memtable *memtable, size_t i) {
-    buf_printf(out, "        m%zu [fillcolor=lightyellow, label=\"%s\\n%zu versions, ", i,
-               i == 0 ? "memtable, takes writes" : "memtable, sealed",
-               memtable_count(memtable->table));
-    draw_bytes(out, lsm_memtable_bytes(memtable));
-    buf_append_string(out, "\"]\n");
+    size_t count = memtable_count(memtable->table);
+    buf_printf(out, "        m%zu [fillcolor=lightyellow, label=\"%s\\n%zu version%s\"]\n", i,
+               i == 0 ? "memtable, takes writes" : "memtable, sealed", count,
+               count == 1 ? "" : "s");
 }
 
 static void draw_memory(struct buf *out, const struct lsm_view *view) {
