@@ -153,8 +153,9 @@ static enum status fill(void *arg, const struct slice *words, struct error *erro
         commits++;
     }
     double seconds = (double)(env_now_ns(node->env) - before) / (double)NS_PER_S;
-    printf("%llu writes, %llu commits, %.3f s: %.0f writes/s\n", (unsigned long long)count,
-           (unsigned long long)commits, seconds, (double)count / seconds);
+    printf("%llu writes, ", (unsigned long long)count);
+    if (!node->in_memory) printf("%llu commits, ", (unsigned long long)commits);
+    printf("%.3f s: %.0f writes/s\n", seconds, (double)count / seconds);
     return STATUS_OK;
 }
 
