@@ -17,7 +17,7 @@ static void setup_small(struct faulty *f, size_t limit_bytes) {
     assert_ok(faulty_open(f), &f->error);
 }
 
-TEST(MEM_STEP, 0, overwriting_a_key_does_not_take_more_memory) {
+TEST(MEM_STEP, 0, mem_overwriting_a_key_does_not_take_more_memory) {
     struct faulty f;
     setup_small(&f, 4096);
     for (uint64_t i = 0; i < 10000; i++)
@@ -25,7 +25,7 @@ TEST(MEM_STEP, 0, overwriting_a_key_does_not_take_more_memory) {
     faulty_teardown(&f);
 }
 
-TEST(MEM_STEP, 0, deleted_keys_leave_nothing_behind) {
+TEST(MEM_STEP, 0, mem_deleted_keys_leave_nothing_behind) {
     struct faulty f;
     setup_small(&f, 4096);
     for (uint64_t i = 0; i < 10000; i++) {
@@ -39,7 +39,7 @@ TEST(MEM_STEP, 0, deleted_keys_leave_nothing_behind) {
     faulty_teardown(&f);
 }
 
-TEST(MEM_STEP, 3, versions_are_kept_for_snapshots_and_go_with_them) {
+TEST(MEM_STEP, 3, mem_versions_are_kept_for_snapshots_and_go_with_them) {
     struct faulty f;
     setup_small(&f, 64 * 1024);
     for (uint64_t round = 0; round < 20; round++) {
@@ -63,7 +63,7 @@ TEST(MEM_STEP, 3, versions_are_kept_for_snapshots_and_go_with_them) {
     faulty_teardown(&f);
 }
 
-TEST(MEM_STEP, 0, write_beyond_the_memory_limit_is_busy_and_not_applied) {
+TEST(MEM_STEP, 0, mem_write_beyond_the_memory_limit_is_busy_and_not_applied) {
     struct faulty f;
     faulty_setup_in(&f, "mem", harness_tmpdir(), 1);
     f.options.memory_limit_bytes = 1000;
@@ -76,7 +76,7 @@ TEST(MEM_STEP, 0, write_beyond_the_memory_limit_is_busy_and_not_applied) {
     faulty_teardown(&f);
 }
 
-TEST(MEM_STEP, 0, would_block_is_said_only_to_those_who_ask_not_to_wait) {
+TEST(MEM_STEP, 0, mem_would_block_is_said_only_to_those_who_ask_not_to_wait) {
     struct faulty f;
     faulty_setup_in(&f, "mem", harness_tmpdir(), 1);
     f.options.would_block_percent = 100;
@@ -93,7 +93,7 @@ TEST(MEM_STEP, 0, would_block_is_said_only_to_those_who_ask_not_to_wait) {
     faulty_teardown(&f);
 }
 
-TEST(MEM_STEP, 0, store_made_with_a_log_is_not_opened_without_it) {
+TEST(MEM_STEP, 0, mem_store_made_with_a_log_is_not_opened_without_it) {
     struct faulty f;
     faulty_setup_in(&f, "mem", harness_tmpdir(), 1);
     f.options.own_log = true;
@@ -124,7 +124,7 @@ static void flush_on_loop(struct faulty *f, struct flush *flush) {
     engine_flush_start(f->engine, &flush->op);
 }
 
-TEST(MEM_STEP, 2, flush_in_the_background_holds_what_was_there_when_it_began) {
+TEST(MEM_STEP, 2, mem_flush_in_the_background_holds_what_was_there_when_it_began) {
     struct faulty f;
     faulty_setup(&f, "mem");
     struct flush flush;
@@ -148,7 +148,7 @@ TEST(MEM_STEP, 2, flush_in_the_background_holds_what_was_there_when_it_began) {
     faulty_teardown(&f);
 }
 
-TEST(MEM_STEP, 0, failed_flush_is_reported_and_the_store_goes_on) {
+TEST(MEM_STEP, 0, mem_failed_flush_is_reported_and_the_store_goes_on) {
     struct faulty f;
     faulty_setup(&f, "mem");
     struct flush flush;
@@ -165,7 +165,7 @@ TEST(MEM_STEP, 0, failed_flush_is_reported_and_the_store_goes_on) {
 
 static void stop_loop(void *arg) { env_stop(arg); }
 
-TEST(MEM_STEP, 0, engine_may_be_closed_at_any_stage_of_a_flush) {
+TEST(MEM_STEP, 0, mem_engine_may_be_closed_at_any_stage_of_a_flush) {
     for (int stage = 0; stage < 3; stage++) {
         struct faulty f;
         faulty_setup_in(&f, "mem", harness_tmpdir(), 1);
@@ -228,7 +228,7 @@ static void chase_ended(void *arg) {
     env_stop(chase->f->env);
 }
 
-TEST(MEM_STEP, 4, reader_at_the_heels_of_the_writer_sees_its_snapshot_only) {
+TEST(MEM_STEP, 4, mem_reader_at_the_heels_of_the_writer_sees_its_snapshot_only) {
     struct faulty f;
     faulty_setup(&f, "mem");
     char key[16];
