@@ -28,7 +28,7 @@ const uint8_t *btree_cache_pin(struct btree_cache *cache, uint32_t number,
 void btree_cache_unpin(struct btree_cache_frame *frame);
 
 /* A frame for the caller to fill, 4 KiB; NULL if none is free. Then either publish (it stays pinned
- * by the caller), or abandon. */
+ * by the caller), or abandon. What was asked for lately outlives what was not. */
 uint8_t *btree_cache_claim(struct btree_cache *cache, uint32_t number,
                            struct btree_cache_frame **frame);
 void btree_cache_publish(struct btree_cache_frame *frame, uint32_t number);

@@ -1,7 +1,7 @@
-/* btree_change.c - what a branch does when a child of it has changed: nothing, one page or two stand
- * in the child's place, and one that has grown too small is mended. What lives here: replacing,
- * merging a page with its neighbour, refilling it from there. What must not: the way down
- * (btree_tree.c, btree_delete.c).
+/* btree_change.c - what a branch does when a child of it has changed: nothing, one page or two
+ * stand in the child's place, and one that has grown too small is mended. What lives here:
+ * replacing, merging a page with its neighbour, refilling it from there. What must not: the way
+ * down (btree_tree.c, btree_delete.c).
  *
  * A page that falls below its minimum is put together with a neighbour under the same parent:
  * either both fit on one page, or their cells are spread evenly on two (Bayer and McCreight 1972,

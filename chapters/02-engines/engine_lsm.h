@@ -97,8 +97,4 @@ enum status lsm_recover(struct engine_lsm *engine, const struct engine_options *
                         struct error *error);
 enum status lsm_checkpoint(struct engine *base, const char *dir, struct error *error);
 
-/* ---- lsm_draw.c ----------------------------------------------------------------------------- */
-
-enum status lsm_draw(struct engine *base, struct buf *out, struct error *error);
-
 #endif

@@ -11,7 +11,7 @@
  *  2. Each test runs in a forked process, with a time limit (10 s). Ending in any way but by
  *     returning from the test is a failure and is named: a failed assertion, a signal, a limit
  *     passed, a call of exit, a leak or another finding of a sanitizer, a skip.
- *  3. What a test prints is shown only if it fails, with the command that runs it alone, or with -v.
+ *  3. What a test prints is shown only if it fails, with the command that runs it alone.
  *
  * The command line of a suite: [--list] [--no-fork] [-v] [name...]. Run it with --no-fork under a
  * debugger; --list -v shows step, invariant and place too. CAIRN_TEST_LIMIT=ms raises the limit of
