@@ -72,7 +72,7 @@ DEPS_FILES  := $(wildcard lib/deps chapters/*/deps final/deps tests/deps)
 
 # Goals that must work on a machine where nothing is installed yet, or leave nothing behind.
 # Those of the exercises call make for what they need.
-EXERCISES := start grade hint solution progress reset update debug mutants
+EXERCISES := start grade hint solution progress reset update debug mutants lessons
 BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor $(EXERCISES),$(MAKECMDGOALS)),,yes))
 
 # $(call remember,file,text): the file holds the text; it is touched only when the text is new.
@@ -238,11 +238,11 @@ node: $(node_of:%=$(B)/%/node)
 
 # The suites; of the scripts those that start nodes, which are instrumented too.
 asan tsan:
-	@$(MAKE) test VARIANT=$@ SKIP="$(SKIP) build exercises"
+	@$(MAKE) test VARIANT=$@ SKIP="$(SKIP) build exercises lessons"
 
 coverage:
 	@find build/cov -name '*.gcda' -exec rm -f {} + 2>/dev/null; \
-	CAIRN_TEST_LIMIT=60000 $(MAKE) test VARIANT=cov SKIP="$(SKIP) build exercises"; status=$$?; \
+	CAIRN_TEST_LIMIT=60000 $(MAKE) test VARIANT=cov SKIP="$(SKIP) build exercises lessons"; status=$$?; \
 	python3 tests/lint/coverage.py build/cov && exit $$status
 
 bench: $(FINAL_BINS) $(BENCH_BINS)
@@ -254,7 +254,7 @@ diagrams: $(filter $(B)/02-%,$(NODE_BINS))
 	@CC="$(CC)" BUILD=$(B) python3 -B diagrams/render.py $(ONLY)
 
 $(EXERCISES):
-	@CC="$(CC)" CAIRN_BUILD=$(B) python3 -B exercises/tool $@ $(if $(CH),CH=$(CH)) $(if $(STEP),STEP=$(STEP)) $(if $(TEST),TEST=$(TEST)) $(if $(APPLY),APPLY=$(APPLY))
+	@CC="$(CC)" CAIRN_BUILD=$(B) python3 -B exercises/tool $@ $(if $(CH),CH=$(CH)) $(if $(STEP),STEP=$(STEP)) $(if $(TEST),TEST=$(TEST)) $(if $(APPLY),APPLY=$(APPLY)) $(if $(LESSON),LESSON=$(LESSON))
 
 lint: $(foreach l,$(LAYERS),$(GEN_H.$(l))) $(B)/compile_commands.json
 	@CC="$(CC)" sh tests/lint/deps.sh install tests/lint/deps
@@ -294,6 +294,7 @@ help:
 	'make update CH=01' 'merge a newer exercise into your files' \
 	'make reset CH=01' 'begin an exercise anew (asks, and keeps what is there)' \
 	'make mutants' 'do the tests catch the bugs of exercises/*/mutants? (CH=01)' \
+	'make lessons CH=01' 'fill in the excerpts, transcripts and tables of its pages (LESSON=2: of one)' \
 	'make bench' 'the benchmarks of final/bench' \
 	'make diagrams' 'draw diagrams/*.svg anew: from *.dot, the source, a store (ONLY=name)' \
 	'make lint' 'format, clang-tidy, layers, names, banned calls, headers (LINT_TIDY=0: no clang-tidy)' \

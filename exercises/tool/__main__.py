@@ -1,11 +1,12 @@
-"""What `make start`, `grade`, `hint`, `solution`, `progress`, `reset`, `update`, `debug` and `mutants`
-call: python3 exercises/tool COMMAND [CH=01] [STEP=2] [TEST=name] [APPLY=1]."""
+"""What `make start`, `grade`, `hint`, `solution`, `progress`, `reset`, `update`, `debug`, `mutants`
+and `lessons` call: python3 exercises/tool COMMAND [CH=01] [STEP=2] [TEST=name] [APPLY=1] [LESSON=2]."""
 import os
 import sys
 
 import cfile
 import grading
 import learner
+import lessons
 import mutants
 from chapter import ROOT, Chapter, Trouble, with_holes
 from overlay import Overlay, build_reference
@@ -73,6 +74,8 @@ def main(arguments):
     if command == "progress":
         learner.progress()
         return 0
+    if command == "lessons":
+        return lessons.main(given.get("CH"), given.get("LESSON"))
     if command == "mutants":
         return mutants.run([Chapter(given["CH"])] if given.get("CH") else [Chapter(name) for name in with_holes()])
     chapter = Chapter(given.get("CH"))

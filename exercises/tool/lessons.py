@@ -1,0 +1,149 @@
+"""`make lessons [CH=01] [LESSON=2]` fills in what pages quote; `check` is what `make test` asks, and writes nothing."""
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import blocks
+import clone
+import excerpts
+import links
+import owners
+import rules
+import transcripts
+from chapter import Trouble, names, write
+from overlay import plain_environment
+from pages import Complaint, Page, all_pages, lessons_of, tracked_files
+
+
+def built():
+    """The programs that transcripts start; whatever else they call is made by them."""
+    done = subprocess.run(["make", "programs"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=plain_environment(), check=False)
+    if done.returncode != 0:
+        raise Trouble(f"make programs failed:\n{done.stdout}")
+
+
+def has_transcripts(page):
+    return any(fence.lang == "console" for fence in page.fences)
+
+
+def run_transcripts(page, files):
+    """Runs a page's console fences; (edits, seconds, whether it came to its end)."""
+    try:
+        result = clone.run_page(page.path, page.text, files)
+    except Trouble as trouble:
+        page.complain(1, str(trouble), mend=False)
+        return [], 0, False
+    if result["refused"]:
+        page.complain(*result["refused"], mend=False)
+        return [], result["seconds"], False
+    parts = transcripts.Run(page, None, None).parts
+    for part, seen in zip(parts, result["seen"]):
+        for step, rows in zip(part[4], seen):
+            step.seen = rows
+    wrong, edits = transcripts.compare(parts)
+    for line, text in wrong:
+        page.complain(line, text)
+    return edits, result["seconds"], True
+
+
+class Result:
+    def __init__(self, page):
+        self.page, self.seconds, self.written = page, 0.0, False
+
+
+def fill(path, files):
+    """Brings a page up to date: excerpts first, they may move the transcripts' lines; blocks last."""
+    page = Page(path)
+    page = rewritten(page, excerpts.edits(page))
+    result = Result(page)
+    refused = []
+    if has_transcripts(page):
+        edits, result.seconds, ended = run_transcripts(page, files)
+        if ended:
+            page = rewritten(page, edits)
+        else:
+            refused = page.complaints
+    page = rewritten(page, blocks.edits(page))
+    page = rewritten(page, blocks.edits(page))  # `time` counts what the other blocks have changed
+    result.page = look(Page(path), refused)
+    return result
+
+
+def rewritten(page, edits):
+    if not edits:
+        return page
+    text = page.replaced(edits)
+    write(page.path, text) if os.path.dirname(page.path) else write("./" + page.path, text)
+    return Page(page.path)
+
+
+def look(page, complaints=()):
+    """Everything about a page that needs no run."""
+    excerpts.edits(page)
+    blocks.edits(page)
+    rules.check(page)
+    links.check(page)
+    page.complaints += complaints
+    return page
+
+
+def check(path, files, run=True):
+    """A page's complaints; writes nothing."""
+    result = Result(look(Page(path)))
+    if run and has_transcripts(result.page):
+        _, result.seconds, _ = run_transcripts(result.page, files)
+    return result
+
+
+def pages_of(chapter, lesson):
+    """Paths that CH= and LESSON= pick."""
+    if not chapter:
+        return all_pages()
+    known = [name for name in names() if chapter in (name, name[:2])]
+    if not known:
+        raise Trouble("say which chapter, one of: " + " ".join("CH=" + name[:2] for name in names()))
+    if lesson:
+        found = [page.path for page in lessons_of(known[0]) if str(page.lesson) == lesson]
+        if not found:
+            raise Trouble(f"chapter {known[0]} has no lesson {lesson}")
+        return found
+    return [path for path in all_pages() if path.startswith((f"chapters/{known[0]}/", f"exercises/{known[0]}/"))]
+
+
+def each(function, paths, **more):
+    """In parallel, where pages cannot meet each other's ports."""
+    files = tracked_files()
+    workers = (os.cpu_count() or 1) if clone.namespaces() else 1
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        return list(pool.map(lambda path: function(path, files, **more), paths))
+
+
+def symbol_complaints(chapters):
+    found = []
+    for chapter in chapters:
+        if lessons_of(chapter):
+            try:
+                found += owners.check(chapter)
+            except Trouble as trouble:
+                found.append(Complaint(f"chapters/{chapter}", 1, str(trouble)))
+    return found
+
+
+def main(chapter, lesson):
+    paths = pages_of(chapter, lesson)
+    if any(has_transcripts(Page(path)) for path in paths):
+        built()
+    before = {path: Page(path).text for path in paths}
+    results = each(fill, paths)
+    complaints = []
+    for path, result in zip(paths, results):
+        changed = Page(path).text != before[path]
+        if changed or result.seconds or result.page.lesson:
+            print(f"  {'filled in' if changed else 'as it is '}  {path}" + (f"  ({result.seconds:.1f} s)" if result.seconds else "")
+                  + (f"  {result.page.words} words, {blocks.excerpt_lines(result.page)} lines" if result.page.lesson else ""))
+        complaints += result.page.complaints
+    for complaint in complaints:
+        print(complaint)
+    print(f"{len(paths)} pages, {len(complaints)} complaints")
+    return 1 if complaints else 0
