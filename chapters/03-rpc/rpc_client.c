@@ -12,6 +12,7 @@
 
 #include "id_map.h"
 #include "mem.h"
+#include "retry.h"
 #include "rpc_link.h"
 
 struct pending_list {
@@ -342,15 +343,13 @@ static void on_ready(void *arg, const struct rpc_identity *peer) {
         client->options.on_state(client->options.on_state_arg, client, &client->peer, NULL);
 }
 
-/* Full jitter on the upper half: waits are spread, but never so short that they add up to a flood.
- */
+/* Jitter on the upper half only: connections are dialled again for ever, so a wait must not be so
+ * short that the waits add up to a flood. */
 static uint64_t next_backoff_ns(struct rpc_client *client) {
-    uint64_t wait_ns = client->options.backoff_min_ns;
-    for (unsigned i = 0; i < client->failures && wait_ns < client->options.backoff_max_ns; i++)
-        wait_ns *= 2;
-    if (wait_ns > client->options.backoff_max_ns) wait_ns = client->options.backoff_max_ns;
-    client->failures++;
-    return prng_between(&client->prng, wait_ns / 2, wait_ns);
+    const struct rpc_client_options *options = &client->options;
+    uint64_t ceiling_ns =
+        backoff_ceiling_ns(options->backoff_min_ns, options->backoff_max_ns, client->failures++);
+    return prng_between(&client->prng, ceiling_ns / 2, ceiling_ns);
 }
 
 static void fail_all(struct pending_list *list, enum status status) {
@@ -431,6 +430,7 @@ const struct rpc_identity *rpc_client_peer(const struct rpc_client *client) {
     return client->ready ? &client->peer : NULL;
 }
 const char *rpc_client_address(const struct rpc_client *client) { return client->address; }
+size_t rpc_client_calls(const struct rpc_client *client) { return client->call_count; }
 const struct error *rpc_client_last_error(const struct rpc_client *client) {
     return &client->last_error;
 }

@@ -48,6 +48,8 @@ bool rpc_client_connected(const struct rpc_client *client);
 const struct rpc_identity *rpc_client_peer(const struct rpc_client *client);
 /* The address that is dialled, as "host:port". Valid as long as the client. */
 const char *rpc_client_address(const struct rpc_client *client);
+/* Queued and in flight. */
+size_t rpc_client_calls(const struct rpc_client *client);
 /* Why there is no connection; STATUS_OK in it when there is one, or when none was tried yet. */
 const struct error *rpc_client_last_error(const struct rpc_client *client);
 

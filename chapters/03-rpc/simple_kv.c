@@ -3,7 +3,6 @@
 #include "simple_kv.h"
 
 #include "mem.h"
-#include "simple_kv.pb-c.h"
 
 struct simple_kv {
     struct env *env;
@@ -22,9 +21,8 @@ static void reply_error(struct rpc_call *call, enum status status, const char *m
     rpc_reply_error(call, &error);
 }
 
-/* NULL: the call was answered with an error. */
-static const SimpleKvRequest *unpack(struct rpc_call *call, struct slice payload,
-                                     struct arena *arena) {
+const SimpleKvRequest *simple_kv_unpack(struct rpc_call *call, struct slice payload,
+                                        struct arena *arena) {
     arena_init(arena, REQUEST_MEMORY);
     const SimpleKvRequest *request =
         (const SimpleKvRequest *)rpc_unpack(&simple_kv_request__descriptor, payload, arena);
@@ -36,10 +34,10 @@ static const SimpleKvRequest *unpack(struct rpc_call *call, struct slice payload
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static void on_get(void *arg, struct rpc_call *call, struct slice payload) {
+void simple_kv_get(void *arg, struct rpc_call *call, struct slice payload) {
     struct simple_kv *kv = arg;
     struct arena arena;
-    const SimpleKvRequest *request = unpack(call, payload, &arena);
+    const SimpleKvRequest *request = simple_kv_unpack(call, payload, &arena);
     if (!request) return;
     struct buf value = BUF_INIT;
     struct error error;
@@ -70,10 +68,10 @@ static SimpleKvPair *copy_pair(struct arena *arena, const struct engine_iterator
     return pair;
 }
 
-static void on_scan(void *arg, struct rpc_call *call, struct slice payload) {
+void simple_kv_scan(void *arg, struct rpc_call *call, struct slice payload) {
     struct simple_kv *kv = arg;
     struct arena arena;
-    const SimpleKvRequest *request = unpack(call, payload, &arena);
+    const SimpleKvRequest *request = simple_kv_unpack(call, payload, &arena);
     if (!request) return;
     size_t limit = SIMPLE_KV_SCAN_LIMIT;
     if (request->limit > 0 && request->limit < limit) limit = request->limit;
@@ -110,7 +108,7 @@ static void answer_when_durable(struct simple_kv *kv, struct rpc_call *call) {
 static void write_one(struct simple_kv *kv, struct rpc_call *call, struct slice payload,
                       bool deletes) {
     struct arena arena;
-    const SimpleKvRequest *request = unpack(call, payload, &arena);
+    const SimpleKvRequest *request = simple_kv_unpack(call, payload, &arena);
     if (!request) return;
     struct write_batch batch;
     write_batch_init(&batch);
@@ -157,12 +155,12 @@ struct simple_kv *simple_kv_new(struct env *env, struct engine *engine, struct r
     kv->env = env;
     kv->engine = engine;
     const struct rpc_method methods[] = {
-        {SIMPLE_KV_METHOD__SIMPLE_KV_GET, "get", on_get, NULL, kv},
+        {SIMPLE_KV_METHOD__SIMPLE_KV_GET, "get", simple_kv_get, NULL, kv},
         {SIMPLE_KV_METHOD__SIMPLE_KV_PUT, "put", on_put, NULL, kv},
         {SIMPLE_KV_METHOD__SIMPLE_KV_DELETE, "delete", on_delete, NULL, kv},
-        {SIMPLE_KV_METHOD__SIMPLE_KV_SCAN, "scan", on_scan, NULL, kv},
+        {SIMPLE_KV_METHOD__SIMPLE_KV_SCAN, "scan", simple_kv_scan, NULL, kv},
     };
-    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+    for (size_t i = 0; server && i < ARRAY_LEN(methods); i++)
         rpc_server_register(server, &methods[i]);
     kv->hook = (struct env_turn_hook){.callback = on_turn_end, .arg = kv, .order = TURN_REPLY};
     env_turn_hook_add(env, &kv->hook);

@@ -1,9 +1,8 @@
 /* replicated_kv.c - the smallest state machine there is: an entry is a write batch. */
 #include "replicated_kv.h"
 
-#include <inttypes.h>
-
 #include "mem.h"
+#include "redirect.h"
 #include "simple_kv.pb-c.h"
 
 enum { SCAN_LIMIT = 1000, REQUEST_BUDGET = 64 * 1024 * 1024 };
@@ -71,8 +70,7 @@ static void fail(struct kv_request *request, enum status status) {
     request->kv->replicator->ops->leads(request->kv->replicator, &leader);
     const struct member *member = node_state_member(request->kv->members, leader);
     if (status == STATUS_NOT_LEADER && member != NULL) {
-        error_set(&error, status, "node %" PRIu64 " at %s leads: ask there", leader,
-                  member->address);
+        redirect_set(&error, leader, member->address);
     } else {
         error_set(&error, status, "%s", status_text(status));
     }
