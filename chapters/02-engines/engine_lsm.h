@@ -72,7 +72,7 @@ struct engine_lsm {
 
 static inline struct engine_lsm *lsm_of(struct engine *base) { return (struct engine_lsm *)base; }
 
-/* ---- engine_lsm.c --------------------------------------------------------------------------- */
+/* ---- lsm_memory.c --------------------------------------------------------------------------- */
 
 /* Makes a new view current. */
 void lsm_set_view(struct engine_lsm *engine, struct lsm_view *view);
@@ -95,6 +95,12 @@ void lsm_give_up(struct engine_lsm *engine);
 
 enum status lsm_recover(struct engine_lsm *engine, const struct engine_options *options,
                         struct error *error);
+/* Writes a manifest in `dir` that names what the current version has, waiting; makes it current. */
+enum status lsm_write_manifest(struct engine_lsm *engine, const char *dir, uint64_t log_position,
+                               struct lsm_manifest **out, struct error *error);
+
+/* ---- lsm_checkpoint.c ------------------------------------------------------------------------ */
+
 enum status lsm_checkpoint(struct engine *base, const char *dir, struct error *error);
 
 #endif

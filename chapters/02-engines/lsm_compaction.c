@@ -2,18 +2,9 @@
  * overlaps, the three rules of dropping. What must not: reading, writing, waiting (lsm_job.c). */
 #include "lsm_compaction.h"
 
-#include "lsm_view.h"
 #include "mem.h"
 
 enum { LEVEL_FACTOR = 10 };
-
-static struct slice smallest_of(const struct lsm_table *table) {
-    return internal_key_user(buf_slice(&table->meta.smallest));
-}
-
-static struct slice largest_of(const struct lsm_table *table) {
-    return internal_key_user(buf_slice(&table->meta.largest));
-}
 
 /* ---- inputs --------------------------------------------------------------------------------- */
 
@@ -36,8 +27,8 @@ static void add_overlapping(const struct lsm_version *version, struct lsm_compac
 static bool range_of(const struct lsm_compaction *compaction, int side, struct slice *smallest,
                      struct slice *largest) {
     for (size_t i = 0; i < compaction->counts[side]; i++) {
-        struct slice first = smallest_of(compaction->inputs[side][i]);
-        struct slice last = largest_of(compaction->inputs[side][i]);
+        struct slice first = lsm_table_smallest_user(compaction->inputs[side][i]);
+        struct slice last = lsm_table_largest_user(compaction->inputs[side][i]);
         if (i == 0 || slice_compare(first, *smallest) < 0) *smallest = first;
         if (i == 0 || slice_compare(last, *largest) > 0) *largest = last;
     }
@@ -47,8 +38,9 @@ static bool range_of(const struct lsm_compaction *compaction, int side, struct s
 static bool overlap_each_other(const struct lsm_compaction *compaction) {
     for (size_t i = 0; i < compaction->counts[0]; i++)
         for (size_t k = 0; k < i; k++)
-            if (lsm_table_overlaps(compaction->inputs[0][i], smallest_of(compaction->inputs[0][k]),
-                                   largest_of(compaction->inputs[0][k])))
+            if (lsm_table_overlaps(compaction->inputs[0][i],
+                                   lsm_table_smallest_user(compaction->inputs[0][k]),
+                                   lsm_table_largest_user(compaction->inputs[0][k])))
                 return true;
     return false;
 }
@@ -106,8 +98,8 @@ static unsigned fullest_level(const struct lsm_version *version, const struct ls
 
 static bool is_unclean(const struct lsm_table *table, const struct lsm_tombstone *tombstone) {
     return table->meta.clean_sequence < tombstone->sequence &&
-           slice_compare(smallest_of(table), buf_slice(&tombstone->end)) < 0 &&
-           slice_compare(buf_slice(&tombstone->start), largest_of(table)) <= 0;
+           slice_compare(lsm_table_smallest_user(table), buf_slice(&tombstone->end)) < 0 &&
+           slice_compare(buf_slice(&tombstone->start), lsm_table_largest_user(table)) <= 0;
 }
 
 /* A table that keeps the oldest range tombstone needed. In the last level it is merged in place. */
@@ -171,24 +163,12 @@ void lsm_compaction_add_sources(const struct lsm_compaction *compaction, struct 
 
 /* ---- dropping ------------------------------------------------------------------------------- */
 
-void lsm_filter_deinit(struct lsm_filter *filter) { buf_deinit(&filter->user); }
-
-static bool is_hidden(const struct lsm_filter *filter, struct slice user, uint64_t sequence) {
-    if (filter->version != NULL &&
-        lsm_version_hidden_at(filter->version, user, UINT64_MAX) > sequence)
-        return true;
-    for (size_t i = 0; i < filter->range_count; i++)
-        if (lsm_ranges_hidden_at(filter->ranges[i], user, UINT64_MAX) > sequence) return true;
-    return false;
-}
-
-bool lsm_filter_keeps(struct lsm_filter *filter, struct slice internal_key) {
+bool lsm_compaction_keeps(struct lsm_filter *filter, const struct lsm_version *version,
+                          unsigned level_below, struct slice internal_key) {
     struct slice user = internal_key_user(internal_key);
-    if (filter->started && slice_equal(buf_slice(&filter->user), user)) return false; /* rule 1 */
-    filter->started = true;
-    buf_clear(&filter->user);
-    buf_append_slice(&filter->user, user);
-    if (is_hidden(filter, user, internal_key_sequence(internal_key))) return false; /* rule 2 */
-    if (internal_key_kind(internal_key) == WRITE_PUT || filter->version == NULL) return true;
-    return lsm_version_may_hold(filter->version, filter->level_below, user); /* rule 3 */
+    uint64_t sequence = internal_key_sequence(internal_key);
+    if (lsm_filter_is_shadowed(filter, user)) return false;                        /* rule 1 */
+    if (lsm_version_hidden_at(version, user, UINT64_MAX) > sequence) return false; /* rule 2 */
+    if (internal_key_kind(internal_key) == WRITE_PUT) return true;
+    return lsm_version_may_hold(version, level_below, user); /* rule 3 */
 }

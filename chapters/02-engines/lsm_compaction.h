@@ -13,6 +13,7 @@
 #ifndef CAIRN_LSM_COMPACTION_H
 #define CAIRN_LSM_COMPACTION_H
 
+#include "lsm_filter.h"
 #include "lsm_merge.h"
 #include "lsm_version.h"
 
@@ -45,18 +46,10 @@ void lsm_compaction_cursor_deinit(struct lsm_compaction_cursor *cursor);
 /* The sources of the merge, for `merge`, with blocks read by the caller alone. */
 void lsm_compaction_add_sources(const struct lsm_compaction *compaction, struct lsm_merge *merge);
 
-/* Decides, version by version in the order of the merge. */
-struct lsm_filter {
-    const struct lsm_version *version;    /* may be NULL: drops nothing for its sake */
-    const struct memtable *const *ranges; /* of memtables: start (internal key) -> end */
-    size_t range_count;
-    unsigned level_below; /* from here on older versions of a key may be */
-    bool started;
-    struct buf user; /* the key of the version before */
-};
-
-void lsm_filter_deinit(struct lsm_filter *filter);
-/* True: the version goes into the output. Any thread. */
-bool lsm_filter_keeps(struct lsm_filter *filter, struct slice internal_key);
+/* True: the version goes into the output of a merge of tables of `version`. Asked once for each, in
+ * the order of the merge. `level_below`: from there on, older versions of a key may be outside of
+ * the merge. Any thread. */
+bool lsm_compaction_keeps(struct lsm_filter *filter, const struct lsm_version *version,
+                          unsigned level_below, struct slice internal_key);
 
 #endif

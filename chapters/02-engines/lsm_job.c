@@ -5,82 +5,23 @@
 
 #include <assert.h>
 
-#include "internal_key.h"
 #include "mem.h"
 
 enum { SLICE_BYTES = 512 * 1024 };
 
 /* ---- making a job --------------------------------------------------------------------------- */
 
-static struct lsm_job *job_new(struct engine_lsm *engine) {
+struct lsm_job *lsm_job_new(struct engine_lsm *engine, const struct lsm_job_kind *kind) {
     struct lsm_job *job = MEM_NEW(struct lsm_job);
+    job->kind = kind;
     job->engine = engine;
     job->env = engine->env;
     job->dir = mem_strdup(engine->dir);
     job->view = engine->view;
     job->view->refs++;
-    job->filter.version = job->view->version;
     lsm_merge_init(&job->merge);
     sstable_writer_init(&job->writer);
     lsm_edit_init(&job->edit);
-    return job;
-}
-
-static void flush_memtable(struct lsm_job *job, const struct lsm_memtable *memtable) {
-    lsm_merge_add(&job->merge, lsm_source_of_memtable(memtable->table));
-    job->ranges = mem_realloc(job->ranges, (job->filter.range_count + 1) * sizeof(*job->ranges));
-    job->ranges[job->filter.range_count++] = memtable->ranges;
-    struct memtable_iterator it = memtable_iterator_of(memtable->ranges);
-    for (memtable_seek_first(&it); memtable_valid(&it); memtable_next(&it))
-        lsm_edit_add_tombstone(&job->edit, internal_key_user(memtable_key(&it)),
-                               memtable_value(&it), internal_key_sequence(memtable_key(&it)));
-}
-
-struct lsm_job *lsm_job_new_flush(struct engine_lsm *engine) {
-    struct lsm_job *job = job_new(engine);
-    job->is_flush = true;
-    for (size_t i = 1; i < job->view->memtable_count; i++)
-        flush_memtable(job, job->view->memtables[i]);
-    job->filter.ranges = job->ranges;
-    job->filter.level_below = 0;
-    if (job->view->memtable_count > 1) {
-        const struct lsm_memtable *newest = job->view->memtables[1];
-        job->edit.flushed_sequence = job->clean_sequence = newest->last_sequence;
-        job->edit.log_position = newest->log_position;
-    }
-    return job;
-}
-
-/* The same file under another level: only the manifest changes. */
-static void move_tables(struct lsm_job *job) {
-    const struct lsm_compaction *compaction = &job->compaction;
-    for (size_t i = 0; i < compaction->counts[0]; i++) {
-        const struct lsm_table_meta *meta = &compaction->inputs[0][i]->meta;
-        struct lsm_table *table = lsm_table_new(meta->number);
-        table->meta.size_bytes = meta->size_bytes;
-        table->meta.clean_sequence = meta->clean_sequence;
-        buf_append_slice(&table->meta.smallest, buf_slice(&meta->smallest));
-        buf_append_slice(&table->meta.largest, buf_slice(&meta->largest));
-        lsm_edit_add(&job->edit, compaction->output_level, table);
-    }
-    job->exhausted = true;
-}
-
-struct lsm_job *lsm_job_new_compaction(struct engine_lsm *engine,
-                                       struct lsm_compaction *compaction) {
-    struct lsm_job *job = job_new(engine);
-    job->compaction = *compaction;
-    *compaction = (struct lsm_compaction){0};
-    job->clean_sequence = job->view->version->flushed_sequence;
-    job->filter.level_below = job->compaction.output_level + 1;
-    job->table_bytes = engine->shape.table_bytes;
-    for (int side = 0; side < 2; side++)
-        for (size_t i = 0; i < job->compaction.counts[side]; i++)
-            lsm_edit_remove(&job->edit, job->compaction.inputs[side][i]->meta.number);
-    if (job->compaction.is_move)
-        move_tables(job);
-    else
-        lsm_compaction_add_sources(&job->compaction, &job->merge);
     return job;
 }
 
@@ -88,7 +29,7 @@ void lsm_job_free(struct lsm_job *job) {
     assert(!job->on_lane);
     lsm_merge_deinit(&job->merge);
     lsm_filter_deinit(&job->filter);
-    lsm_compaction_deinit(&job->compaction);
+    if (job->kind->deinit != NULL) job->kind->deinit(job);
     sstable_writer_deinit(&job->writer);
     lsm_edit_deinit(&job->edit);
     if (job->file != NULL) file_close(job->file);
@@ -99,7 +40,6 @@ void lsm_job_free(struct lsm_job *job) {
     lsm_view_unref(job->view, job->env, job->engine != NULL ? job->dir : NULL);
     lsm_manifest_unref(job->manifest);
     mem_free(job->outputs);
-    mem_free(job->ranges);
     mem_free(job->dir);
     mem_free(job);
 }
@@ -126,7 +66,7 @@ static void produce(struct lsm_job *job) {
         }
         struct slice key = lsm_merge_key(merge), value = lsm_merge_value(merge);
         taken += key.len + value.len;
-        if (lsm_filter_keeps(&job->filter, key)) sstable_writer_add(&job->writer, key, value);
+        if (job->kind->keeps(job, key)) sstable_writer_add(&job->writer, key, value);
     }
     if (lsm_merge_valid(merge)) return;
     job->status = merge->status;
@@ -200,11 +140,10 @@ static enum status write_slice(struct lsm_job *job, struct error *error) {
  * says that it is done with, for positions behind its end could be given out again. */
 static enum status append_edit(struct lsm_job *job, struct error *error) {
     struct engine_lsm *engine = job->engine;
-    unsigned level = job->is_flush ? 0 : job->compaction.output_level;
     if (engine->wal != NULL && wal_synced(engine->wal) < job->edit.log_position)
         TRY(wal_sync_blocking(engine->wal, error));
     for (size_t i = 0; i < job->output_count; i++) {
-        lsm_edit_add(&job->edit, level, job->outputs[i].table);
+        lsm_edit_add(&job->edit, job->output_level, job->outputs[i].table);
         job->outputs[i].table = NULL;
     }
     job->edit.next_number = engine->next_number;
@@ -213,8 +152,9 @@ static enum status append_edit(struct lsm_job *job, struct error *error) {
     return lsm_manifest_append(job->manifest, &job->edit, error);
 }
 
+/* A flush of nothing. */
 static bool has_nothing_to_commit(const struct lsm_job *job) {
-    return job->is_flush && job->view->memtable_count == 1;
+    return job->flushed == 0 && job->edit.removed_count == 0;
 }
 
 bool lsm_job_advance(struct lsm_job *job) {
@@ -232,8 +172,7 @@ bool lsm_job_advance(struct lsm_job *job) {
 /* The memtables that were sealed since, and the one that takes the writes, stay. */
 static struct lsm_view *next_view(const struct lsm_job *job, struct lsm_version *version) {
     const struct lsm_view *now = job->engine->view;
-    size_t flushed = job->is_flush ? job->view->memtable_count - 1 : 0;
-    return lsm_view_new(version, now->memtables, now->memtable_count - flushed);
+    return lsm_view_new(version, now->memtables, now->memtable_count - job->flushed);
 }
 
 enum status lsm_job_install(struct lsm_job *job, struct error *error) {

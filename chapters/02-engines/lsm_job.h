@@ -1,4 +1,6 @@
-/* lsm_job.h - a flush or a compaction: a merge that becomes tables. Internal to the LSM tree.
+/* lsm_job.h - a flush or a compaction: a merge that becomes tables. Internal to the LSM tree. The
+ * stages are the same for both (lsm_job.c); what is particular stands in a table of functions, and
+ * in lsm_flush.c and lsm_compaction_job.c.
  *
  * A job alternates between a lane and the loop, a slice at a time, because only the loop writes
  * files and only a lane may wait:
@@ -29,21 +31,32 @@ struct lsm_output {
     struct lsm_table *table;
 };
 
+struct lsm_job;
+
+struct lsm_job_kind {
+    const char *name;
+    /* True: the version goes into the output. Called for each in the order of the merge, on a lane.
+     */
+    bool (*keeps)(struct lsm_job *job, struct slice internal_key);
+    void (*deinit)(struct lsm_job *job); /* NULL: nothing of its own */
+};
+
 struct lsm_job {
+    const struct lsm_job_kind *kind;
     struct engine_lsm *engine;
     struct env *env;
     char *dir;
-    bool is_flush;
     bool on_lane;
     bool overtaken;
     struct lsm_job *next_overtaken; /* of those that the lane has not let go of */
     enum lsm_job_stage stage;
     struct lsm_view *view; /* what it reads */
-    struct lsm_compaction compaction;
+    size_t flushed;        /* so many of its memtables, the oldest: those of a flush */
+    unsigned output_level;
     struct lsm_merge merge;
     struct lsm_filter filter;
-    const struct memtable **ranges; /* of the memtables that are flushed */
-    uint64_t table_bytes;           /* a table is ended there; 0: one table takes all */
+    struct lsm_compaction compaction; /* of a compaction */
+    uint64_t table_bytes;             /* a table is ended there; 0: one table takes all */
     uint64_t clean_sequence;
     bool started;
     bool exhausted; /* the merge is at its end */
@@ -61,12 +74,14 @@ struct lsm_job {
     struct env_work work;
 };
 
+/* On the view of now; the kind fills in what is its own. */
+struct lsm_job *lsm_job_new(struct engine_lsm *engine, const struct lsm_job_kind *kind);
+void lsm_job_free(struct lsm_job *job);
 /* A flush of all sealed memtables, or of nothing. */
 struct lsm_job *lsm_job_new_flush(struct engine_lsm *engine);
 /* Takes the compaction over. */
 struct lsm_job *lsm_job_new_compaction(struct engine_lsm *engine,
                                        struct lsm_compaction *compaction);
-void lsm_job_free(struct lsm_job *job);
 
 /* The lane's part of the stage. */
 void lsm_job_work(struct lsm_job *job);

@@ -1,6 +1,6 @@
-/* lsm_recover.c - from files to a running engine, and a copy of them. What lives here: reading the
- * manifest, opening its tables, removing orphans, replaying the own log; checkpoints. What must
- * not: anything that runs later. */
+/* lsm_recover.c - from files to a running engine. What lives here: reading the manifest, opening its
+ * tables, beginning the next manifest, removing orphans, replaying the own log. What must not:
+ * anything that runs later. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,16 +146,20 @@ static void forget_whole(struct lsm_edit *edit) {
     lsm_edit_deinit(edit);
 }
 
-/* Each opening begins a manifest: a torn tail of the old one is never appended to. */
-static enum status begin_manifest(struct engine_lsm *engine, struct error *error) {
+enum status lsm_write_manifest(struct engine_lsm *engine, const char *dir, uint64_t log_position,
+                               struct lsm_manifest **out, struct error *error) {
     struct lsm_edit whole;
-    const struct lsm_version *version = engine->view->version;
     uint64_t number = engine->next_number++;
-    describe_whole(version, engine->next_number, version->log_position, &whole);
-    enum status status =
-        lsm_manifest_create(engine->env, engine->dir, number, &whole, &engine->manifest, error);
+    describe_whole(engine->view->version, engine->next_number, log_position, &whole);
+    enum status status = lsm_manifest_create(engine->env, dir, number, &whole, out, error);
     forget_whole(&whole);
     return status;
+}
+
+/* Each opening begins a manifest: a torn tail of the old one is never appended to. */
+static enum status begin_manifest(struct engine_lsm *engine, struct error *error) {
+    uint64_t log_position = engine->view->version->log_position;
+    return lsm_write_manifest(engine, engine->dir, log_position, &engine->manifest, error);
 }
 
 static void begin_view(struct engine_lsm *engine, struct lsm_version *version) {
@@ -177,61 +181,5 @@ enum status lsm_recover(struct engine_lsm *engine, const struct engine_options *
     if (status == STATUS_OK) status = remove_orphans(engine, error);
     if (status == STATUS_OK)
         status = engine_open_log(engine->env, options, replay_batch, engine, &engine->wal, error);
-    if (status == STATUS_OK) lsm_schedule(engine);
-    return status;
-}
-
-/* ---- checkpoint ----------------------------------------------------------------------------- */
-
-enum { COPY_BYTES = 256 * 1024 };
-
-static enum status copy_bytes(struct file *from, struct file *to, struct error *error) {
-    uint8_t *bytes = mem_alloc(COPY_BYTES);
-    enum status status = STATUS_OK;
-    size_t read = COPY_BYTES;
-    for (uint64_t offset = 0; status == STATUS_OK && read == COPY_BYTES; offset += read) {
-        status = file_read_at(from, offset, bytes, COPY_BYTES, &read, error);
-        if (status == STATUS_OK) status = file_write_at(to, offset, slice_of(bytes, read), error);
-    }
-    mem_free(bytes);
-    return status == STATUS_OK ? file_sync(to, error) : status;
-}
-
-static enum status copy_table(struct engine_lsm *engine, const char *dir, uint64_t number,
-                              struct error *error) {
-    struct file *from = NULL, *to = NULL;
-    char *from_path = lsm_table_path(engine->dir, number), *to_path = lsm_table_path(dir, number);
-    enum status status = env_file_open(engine->env, from_path, FILE_READ, &from, error);
-    if (status == STATUS_OK) status = env_file_open(engine->env, to_path, FILE_CREATE, &to, error);
-    if (status == STATUS_OK) status = copy_bytes(from, to, error);
-    if (from != NULL) file_close(from);
-    if (to != NULL) file_close(to);
-    mem_free(from_path);
-    mem_free(to_path);
-    return status;
-}
-
-static enum status copy_tables(struct engine_lsm *engine, const char *dir, struct error *error) {
-    const struct lsm_version *version = engine->view->version;
-    for (unsigned level = 0; level < LSM_LEVELS; level++)
-        for (size_t i = 0; i < version->table_count[level]; i++)
-            TRY(copy_table(engine, dir, version->tables[level][i]->meta.number, error));
-    return STATUS_OK;
-}
-
-enum status lsm_checkpoint(struct engine *base, const char *dir, struct error *error) {
-    struct engine_lsm *engine = lsm_of(base);
-    struct lsm_manifest *manifest = NULL;
-    struct lsm_edit whole;
-    if (env_file_exists(engine->env, dir))
-        return error_set(error, STATUS_EXISTS, "%s exists already", dir);
-    TRY(lsm_flush_now(engine, error));
-    TRY(env_dir_create(engine->env, dir, error));
-    TRY(copy_tables(engine, dir, error));
-    uint64_t number = engine->next_number++;
-    describe_whole(engine->view->version, engine->next_number, 0, &whole);
-    enum status status = lsm_manifest_create(engine->env, dir, number, &whole, &manifest, error);
-    forget_whole(&whole);
-    lsm_manifest_unref(manifest);
     return status;
 }

@@ -50,8 +50,7 @@ static bool breaks(const struct lsm_job *job) {
 
 static void fail(struct lsm_job *job) {
     struct engine_lsm *engine = job->engine;
-    log_error(env_log(engine->env), "lsm", "%s failed: %s", job->is_flush ? "flush" : "compaction",
-              job->error.message);
+    log_error(env_log(engine->env), "lsm", "%s failed: %s", job->kind->name, job->error.message);
     if (breaks(job) && engine->broken == STATUS_OK) {
         engine->broken = job->status;
         engine->broken_error = job->error;

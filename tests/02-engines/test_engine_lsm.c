@@ -169,11 +169,17 @@ TEST("2.6", 0, full_level_0_is_merged_with_what_it_overlaps_below) {
     lsm_version_unref(version, NULL, NULL);
 }
 
-static bool keeps(struct lsm_filter *filter, const char *key, uint64_t sequence,
-                  enum write_kind kind) {
+struct dropping {
+    struct lsm_filter filter;
+    const struct lsm_version *version;
+    unsigned level_below;
+};
+
+static bool keeps(struct dropping *d, const char *key, uint64_t sequence, enum write_kind kind) {
     struct buf internal = BUF_INIT;
     bool kept =
-        lsm_filter_keeps(filter, internal_key_make(&internal, faulty_text(key), sequence, kind));
+        lsm_compaction_keeps(&d->filter, d->version, d->level_below,
+                             internal_key_make(&internal, faulty_text(key), sequence, kind));
     buf_deinit(&internal);
     return kept;
 }
@@ -181,13 +187,13 @@ static bool keeps(struct lsm_filter *filter, const char *key, uint64_t sequence,
 TEST("2.6", 3, deletion_is_dropped_only_where_nothing_older_can_lie_below) {
     const char *tables[][3] = {{"1", "a", "c"}, {"3", "e", "g"}};
     struct lsm_version *version = version_with(tables, 2);
-    struct lsm_filter filter = {.version = version, .level_below = 2};
-    assert_false(keeps(&filter, "b", 20, WRITE_DELETE)); /* what level 1 has is in the merge */
-    assert_true(keeps(&filter, "f", 20, WRITE_DELETE));
-    assert_false(keeps(&filter, "f", 19, WRITE_PUT)); /* shadowed */
-    assert_true(keeps(&filter, "h", 20, WRITE_PUT));
-    assert_false(keeps(&filter, "h", 19, WRITE_DELETE));
-    lsm_filter_deinit(&filter);
+    struct dropping dropping = {.version = version, .level_below = 2};
+    assert_false(keeps(&dropping, "b", 20, WRITE_DELETE)); /* what level 1 has is in the merge */
+    assert_true(keeps(&dropping, "f", 20, WRITE_DELETE));
+    assert_false(keeps(&dropping, "f", 19, WRITE_PUT)); /* shadowed */
+    assert_true(keeps(&dropping, "h", 20, WRITE_PUT));
+    assert_false(keeps(&dropping, "h", 19, WRITE_DELETE));
+    lsm_filter_deinit(&dropping.filter);
     lsm_version_unref(version, NULL, NULL);
 }
 
