@@ -36,6 +36,8 @@ SKIP ?=#                 scripts that `make test` leaves out: "cluster sql"
 STEP ?=#                 of an exercise: 2
 TEST ?=#                 of an exercise, by name
 APPLY ?=#                1: `make solution` splices it in
+MINE ?=#                 1: `make node`, `make run` with your functions that passed; 1/3: in one node of three
+ENGINE ?=#               of `make run`: mem, lsm, btree, rocksdb
 ARGS ?=#                 for `make node`, `make bench`
 NODES ?= 3
 PORT ?= 9001
@@ -73,7 +75,8 @@ DEPS_FILES  := $(wildcard lib/deps chapters/*/deps final/deps tests/deps)
 # Goals that must work on a machine where nothing is installed yet, or leave nothing behind.
 # Those of the exercises call make for what they need.
 EXERCISES := start grade hint solution progress reset update debug mutants lessons
-BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor $(EXERCISES),$(MAKECMDGOALS)),,yes))
+BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor $(EXERCISES) $(if $(MINE),run node),$(MAKECMDGOALS)),,yes))
+TOOL  = CC="$(CC)" CAIRN_BUILD=$(B) python3 -B exercises/tool
 
 # $(call remember,file,text): the file holds the text; it is touched only when the text is new.
 equal    = $(and $(findstring <$(1)>,<$(2)>),$(findstring <$(2)>,<$(1)>))
@@ -210,12 +213,31 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
 programs: $(NODE_BINS) $(FINAL_BINS) $(BENCH_BINS)
 
+# With MINE the tool links what is to run, says whose functions run, and says how to call these again.
+ifneq ($(MINE),)
+run:
+	@words=$$($(TOOL) run MINE=$(MINE) ENGINE=$(ENGINE) $(if $(filter command,$(origin DIR)),DIR=$(DIR))) || exit 1; \
+	eval exec $(MAKE) run MINE= "$$words"
+node:
+	@words=$$($(TOOL) node CH=$(CH) MINE=$(MINE) ARGS="$(ARGS)") || exit 1; \
+	eval exec $(MAKE) node CH=$(CH) MINE= "$$words"
+else
+BIN = $(B)
 run: $(FINAL_BINS)
 	@$(if $(FINAL_BINS),,echo "make run: there is no final/cairnd.c yet" >&2; exit 1;) \
-	$(B)/cairn cluster start --nodes=$(NODES) --dir=$(DIR) --port=$(PORT) || exit 1; \
+	$(BIN)/cairn cluster start --nodes=$(NODES) --dir=$(DIR) --port=$(PORT) $(if $(ENGINE),--engine=$(ENGINE)) || exit 1; \
 	trap : INT; \
-	$(B)/cairn sql --port=$(PORT) --nodes=$(NODES); status=$$?; \
-	$(if $(KEEP),,$(B)/cairn cluster stop --dir=$(DIR);) exit $$status
+	$(BIN)/cairn sql --port=$(PORT) --nodes=$(NODES); status=$$?; \
+	$(if $(KEEP),,$(BIN)/cairn cluster stop --dir=$(DIR);) exit $$status
+
+node_of := $(filter $(CH) $(CH)-%,$(NODES_OF))
+NODE_PROGRAM = $(B)/$(node_of)/node
+node: $(node_of:%=$(B)/%/node)
+	@$(if $(filter 1,$(words $(node_of))),,echo "make node: say which chapter, one of: $(NODES_OF:%=CH=%)" >&2; exit 1;) \
+	if [ -x chapters/$(node_of)/run ]; then \
+	$(if $(DATA),export DATA="$(DATA)";) NODE="$(NODE_PROGRAM)" exec chapters/$(node_of)/run $(ARGS); \
+	else exec $(NODE_PROGRAM) $(ARGS); fi
+endif
 
 # CH=04 or CH=lib picks a directory of tests/, SUITE=log or SUITE=test_log a suite. Scripts tests/*/run
 # follow the suites, unless one suite was asked for. What they start is built first: the nodes of
@@ -229,12 +251,6 @@ tested_programs := $(sort $(foreach d,$(tested_dirs),$(filter $(UPTO.$(d):%=$(B)
 
 test: $(picked_suites) $(tested_programs)
 	@CC="$(CC)" python3 tests/harness/run_suites.py --build=$(B) $(picked_suites) $(if $(picked_scripts),--scripts $(picked_scripts))
-
-node_of := $(filter $(CH) $(CH)-%,$(NODES_OF))
-node: $(node_of:%=$(B)/%/node)
-	@$(if $(filter 1,$(words $(node_of))),,echo "make node: say which chapter, one of: $(NODES_OF:%=CH=%)" >&2; exit 1;) \
-	if [ -x chapters/$(node_of)/run ]; then NODE=$(B)/$(node_of)/node exec chapters/$(node_of)/run $(ARGS); \
-	else exec $(B)/$(node_of)/node $(ARGS); fi
 
 # The suites; of the scripts those that start nodes, which are instrumented too.
 asan tsan:
@@ -254,7 +270,7 @@ diagrams: $(filter $(B)/02-%,$(NODE_BINS))
 	@CC="$(CC)" BUILD=$(B) python3 -B diagrams/render.py $(ONLY)
 
 $(EXERCISES):
-	@CC="$(CC)" CAIRN_BUILD=$(B) python3 -B exercises/tool $@ $(if $(CH),CH=$(CH)) $(if $(STEP),STEP=$(STEP)) $(if $(TEST),TEST=$(TEST)) $(if $(APPLY),APPLY=$(APPLY)) $(if $(LESSON),LESSON=$(LESSON))
+	@$(TOOL) $@ $(if $(CH),CH=$(CH)) $(if $(STEP),STEP=$(STEP)) $(if $(TEST),TEST=$(TEST)) $(if $(APPLY),APPLY=$(APPLY)) $(if $(LESSON),LESSON=$(LESSON))
 
 lint: $(foreach l,$(LAYERS),$(GEN_H.$(l))) $(B)/compile_commands.json
 	@CC="$(CC)" sh tests/lint/deps.sh install tests/lint/deps
@@ -278,11 +294,12 @@ clean:
 help:
 	@printf '  %-24s %s\n' \
 	'make' 'build everything that is here: programs, chapter nodes, suites' \
-	'make run' 'three nodes on this machine and a SQL prompt (NODES= PORT= DIR= KEEP=1)' \
+	'make run' 'three nodes on this machine and a SQL prompt (NODES= PORT= DIR= ENGINE= KEEP=1)' \
+	'make run MINE=1' 'the same with your functions of every exercise that passed (1/3: in one node of three)' \
 	'make test' 'every suite and script; the last line says how many passed and failed' \
 	'make test CH=04' 'the suites of one chapter (or lib, sim, sql, cluster)' \
 	'make test SUITE=log' 'one suite, tests/*/test_log.c' \
-	'make node CH=04' 'start that chapter'"'"'s node (ARGS=... are passed on)' \
+	'make node CH=04' 'start that chapter'"'"'s node (ARGS=... are passed on; MINE=1: with your functions)' \
 	'make asan' 'every suite under AddressSanitizer and UBSan (tsan: ThreadSanitizer)' \
 	'make coverage' 'every suite, then the lines that were run, per directory' \
 	'make start CH=01' 'lay the exercise of a chapter: exercises/01-wal/src/ is yours' \

@@ -7,8 +7,9 @@ import cfile
 import grading
 import learner
 import lessons
+import mine
 import mutants
-from chapter import ROOT, Chapter, Trouble, with_holes
+from chapter import ROOT, Chapter, Trouble, named, with_holes
 from overlay import Overlay, build_reference
 
 
@@ -18,11 +19,11 @@ def build(chapter):
     chapter.check()
     sources = learner.sources_of(chapter)
     build_reference(chapter)
-    overlay = Overlay(chapter, f"learner/{chapter.name}", sources)
-    said = overlay.compile()
-    if said:
-        print(said)
-    return overlay.suites()
+    overlay = Overlay(f"learner/{chapter.name}", {chapter.name: sources})
+    programs = overlay.suites(chapter)
+    if overlay.warnings():
+        print(overlay.warnings())
+    return programs
 
 
 def pick(tests, name):
@@ -78,6 +79,12 @@ def main(arguments):
         return lessons.main(given.get("CH"), given.get("LESSON"))
     if command == "mutants":
         return mutants.run([Chapter(given["CH"])] if given.get("CH") else [Chapter(name) for name in with_holes()])
+    if command == "run":
+        mine.cluster(given)
+        return 0
+    if command == "node":
+        mine.node(named(given.get("CH")), given)
+        return 0
     chapter = Chapter(given.get("CH"))
     step_commands = {"hint": lambda step: learner.hint(chapter, step),
                      "solution": lambda step: learner.solution(chapter, step, given.get("APPLY") == "1")}

@@ -40,12 +40,17 @@ def with_holes():
     return [name for name in names() if os.path.exists(f"exercises/{name}/holes")]
 
 
+def named(wanted, among=names):
+    """The chapter that `wanted` means: its number or its name."""
+    known = [name for name in names() if wanted and wanted in (name, name[:2])]
+    if not known:
+        raise Trouble("say which chapter, one of: " + " ".join("CH=" + name[:2] for name in among()))
+    return known[0]
+
+
 class Chapter:
     def __init__(self, wanted):
-        known = [name for name in names() if wanted and wanted in (name, name[:2])]
-        if not known:
-            raise Trouble("say which chapter, one of: " + " ".join("CH=" + name[:2] for name in with_holes()))
-        self.name = known[0]
+        self.name = named(wanted, with_holes)
         self.number = self.name[:2]
         self.source = f"chapters/{self.name}"
         self.exercise = f"exercises/{self.name}"

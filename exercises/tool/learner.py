@@ -31,12 +31,12 @@ def save_marks(chapter, marks):
 
 
 def sources_of(chapter):
-    """The learner's C files by name; a header of the chapter cannot be replaced."""
+    """The learner's files by name: what they replace and what they add."""
     names = sorted(os.listdir(chapter.learner)) if os.path.isdir(chapter.learner) else []
     for name in names:
-        if name.endswith(".h") and os.path.exists(f"{chapter.source}/{name}"):
-            raise Trouble(f"{chapter.learner}/{name}: the chapter's own header stays as it is; remove this one")
-    return {name: f"{chapter.learner}/{name}" for name in names if name.endswith(".c")}
+        if name.endswith(".proto"):
+            raise Trouble(f"{chapter.learner}/{name}: the chapter's messages stay as they are; remove this one")
+    return {name: f"{chapter.learner}/{name}" for name in names if name.endswith((".c", ".h"))}
 
 
 def fingerprint(chapter):
@@ -52,6 +52,18 @@ def mark_passed(chapter, steps):
     marks = load_marks(chapter)
     marks["passed"] = {"files": fingerprint(chapter), "steps": sorted(steps)}
     save_marks(chapter, marks)
+
+
+def passed_steps(chapter):
+    """The steps that passed with the files as they are."""
+    passed = load_marks(chapter).get("passed", {})
+    valid = os.path.isdir(chapter.learner) and passed.get("files") == fingerprint(chapter)
+    return [step for step in chapter.steps if valid and step in passed.get("steps", [])]
+
+
+def edited_since(chapter):
+    """Something passed, and the files are others now."""
+    return bool(load_marks(chapter).get("passed", {}).get("steps")) and not passed_steps(chapter)
 
 
 # ---- commands ------------------------------------------------------------------------------------
@@ -193,15 +205,13 @@ def progress():
         if not os.path.isdir(chapter.learner):
             print(f"  {name:<16} not started: make start CH={chapter.number}")
             continue
-        marks = load_marks(chapter)
-        passed = marks.get("passed", {})
-        valid = passed.get("steps", []) if passed.get("files") == fingerprint(chapter) else []
+        marks, valid = load_marks(chapter), passed_steps(chapter)
         words = []
         for step in chapter.steps:
             state = "done" if step in valid else "open"
             words.append(f"{step} {state}{' (seen)' if step in marks.get('seen', []) else ''}")
         following = next((step for step in chapter.steps if step not in valid), None)
-        edited = passed.get("steps") and not valid
+        edited = edited_since(chapter)
         print(f"  {name:<16} {'   '.join(words)}"
               + ("   edited since: make grade says what holds" if edited else "")
               + (f"   next: step {following}" if following and not edited else ""))

@@ -65,10 +65,9 @@ class Patch:
     def judge(self):
         folder = f"{BUILD}/exercise/{self.kind}/{self.chapter.name}/{self.name}"
         try:
-            overlay = Overlay(self.chapter, f"{self.kind}/{self.chapter.name}/{self.name}",
-                              self.apply(folder + "/src"))
-            overlay.compile()
-            tests = grading.tests_of(self.chapter.suites, overlay.suites())
+            overlay = Overlay(f"{self.kind}/{self.chapter.name}/{self.name}",
+                              {self.chapter.name: self.apply(folder + "/src")})
+            tests = grading.tests_of(self.chapter.suites, overlay.suites(self.chapter))
         except Trouble as trouble:
             self.verdict, self.test = str(trouble), ""
             return
