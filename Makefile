@@ -207,7 +207,7 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all programs run test node asan tsan coverage bench diagrams lint format deps doctor clean help $(EXERCISES)
+.PHONY: all programs run test node asan tsan valgrind coverage bench diagrams lint format deps doctor clean help $(EXERCISES)
 
 # Also the objects that no program needs yet.
 all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
@@ -256,6 +256,11 @@ test: $(picked_suites) $(tested_programs)
 asan tsan:
 	@$(MAKE) test VARIANT=$@ SKIP="$(SKIP) build exercises lessons"
 
+# Suites only: slow by a factor of about thirty.
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite
+valgrind:
+	@CAIRN_UNDER="$(VALGRIND)" CAIRN_TEST_LIMIT=600000 CAIRN_SUITE_LIMIT=3600 $(MAKE) test SKIP="$(test_dirs)"
+
 coverage:
 	@find build/cov -name '*.gcda' -exec rm -f {} + 2>/dev/null; \
 	CAIRN_TEST_LIMIT=60000 $(MAKE) test VARIANT=cov SKIP="$(SKIP) build exercises lessons"; status=$$?; \
@@ -301,6 +306,7 @@ help:
 	'make test SUITE=log' 'one suite, tests/*/test_log.c' \
 	'make node CH=04' 'start that chapter'"'"'s node (ARGS=... are passed on; MINE=1: with your functions)' \
 	'make asan' 'every suite under AddressSanitizer and UBSan (tsan: ThreadSanitizer)' \
+	'make valgrind CH=02' 'the suites of a chapter under valgrind' \
 	'make coverage' 'every suite, then the lines that were run, per directory' \
 	'make start CH=01' 'lay the exercise of a chapter: exercises/01-wal/src/ is yours' \
 	'make grade CH=01' 'the chapter'"'"'s tests on your files, a line a step (TEST=name: one test)' \

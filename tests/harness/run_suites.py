@@ -6,9 +6,11 @@ run_suites.py --build=DIR [SUITE...] [--scripts SCRIPT...]
 A verdict comes from exit statuses and from the counts that a suite writes into $CAIRN_RESULT, never
 from reading output. A suite that writes no counts, that ran fewer tests than it registered, that
 ran none, or that outlives its limit has failed. A script may write the counts as well
-("total passed failed"); one that does not counts as one test.
+("total passed failed"); one that does not counts as one test. $CAIRN_UNDER is a command that suites
+are started under: valgrind.
 """
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 SUITE_LIMIT_S = float(os.environ.get("CAIRN_SUITE_LIMIT", "600"))
+UNDER = shlex.split(os.environ.get("CAIRN_UNDER", ""))
 SCRIPT_LIMIT_S = float(os.environ.get("CAIRN_SCRIPT_LIMIT", "1800"))
 
 
@@ -137,7 +140,7 @@ def main():
             name = os.path.relpath(path, os.path.join(build, "tests") if is_suite else ".")
             result = os.path.join(results, str(number))
             try:
-                command = [path if is_suite else os.path.join(".", path)]
+                command = [*UNDER, path] if is_suite else [os.path.join(".", path)]
                 status, output, seconds = run(command, limit_s, result, env)
             except OSError as problem:
                 status, output, seconds = 127, str(problem), 0.0
