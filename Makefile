@@ -36,6 +36,9 @@ SKIP ?=#                 scripts that `make test` leaves out: "cluster sql"
 STEP ?=#                 of an exercise: 2
 TEST ?=#                 of an exercise, by name
 APPLY ?=#                1: `make solution` splices it in
+NAME ?=#                 of a new chapter
+STACK ?=#                1: `make grade` on your own lower chapters
+TRACE ?=#                1: `make debug` prints calls, arguments, answers and state instead of a prompt
 MINE ?=#                 1: `make node`, `make run` with your functions that passed; 1/3: in one node of three
 ENGINE ?=#               of `make run`: mem, lsm, btree, rocksdb
 ARGS ?=#                 for `make node`, `make bench`
@@ -275,7 +278,7 @@ diagrams: $(filter $(B)/02-%,$(NODE_BINS))
 	@CC="$(CC)" BUILD=$(B) python3 -B diagrams/render.py $(ONLY)
 
 $(EXERCISES):
-	@$(TOOL) $@ $(if $(CH),CH=$(CH)) $(if $(STEP),STEP=$(STEP)) $(if $(TEST),TEST=$(TEST)) $(if $(APPLY),APPLY=$(APPLY)) $(if $(LESSON),LESSON=$(LESSON))
+	@$(TOOL) $@ $(foreach word,CH STEP TEST APPLY STACK TRACE LESSON NAME,$(if $($(word)),$(word)="$($(word))"))
 
 lint: $(foreach l,$(LAYERS),$(GEN_H.$(l))) $(B)/compile_commands.json
 	@CC="$(CC)" sh tests/lint/deps.sh install tests/lint/deps

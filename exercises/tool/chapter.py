@@ -119,6 +119,18 @@ class Chapter:
         if not os.path.isdir(self.learner):
             raise Trouble(f"nothing is laid out yet: make start CH={self.number}")
 
+    def lesson(self, step):
+        """The file to read: the step's lesson, or the chapter's one page."""
+        found = sorted(glob.glob(f"{self.source}/{step}-*.md"))
+        return found[0] if found else f"{self.source}/README.md"
+
+    def invariants(self, step):
+        """The numbered list under **Invariants** of a step's lesson: number -> sentence."""
+        idea = re.search(r"^## The idea$(.*?)(?=^## |\Z)", read(self.lesson(step)), re.M | re.S)
+        listed = idea and re.search(r"\*\*Invariants\*\*(.*)", idea[1], re.S)
+        items = re.findall(r"^ {0,3}(\d+)\. +(.*?)(?=^ {0,3}\d+\. |^\s*$|\Z)", listed[1], re.M | re.S) if listed else []
+        return {int(number): " ".join(text.split()) for number, text in items}
+
     @property
     def suites(self):
         """The graded suites, as paths below tests/ without .c."""

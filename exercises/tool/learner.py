@@ -47,10 +47,12 @@ def fingerprint(chapter):
     return digest.hexdigest()
 
 
-def mark_passed(chapter, steps):
-    """The steps that are green now; whatever was green with other files is forgotten."""
+def mark_passed(chapter, green, run):
+    """Of the steps that were run those are green now. What was not run keeps its mark only if no file
+    has changed since."""
     marks = load_marks(chapter)
-    marks["passed"] = {"files": fingerprint(chapter), "steps": sorted(steps)}
+    kept = [step for step in passed_steps(chapter) if step not in run]
+    marks["passed"] = {"files": fingerprint(chapter), "steps": sorted({*green, *kept})}
     save_marks(chapter, marks)
 
 
@@ -197,6 +199,14 @@ def update(chapter):
     shutil.rmtree(f"{chapter.marks}/newer", ignore_errors=True)
     if conflicts:
         raise Trouble("both sides changed the same lines, between <<<<<<< and >>>>>>>: " + ", ".join(conflicts))
+
+
+def what_next(chapter):
+    """A line for somebody whose tests are green."""
+    left = [step for step in chapter.steps if step not in passed_steps(chapter)]
+    if left:
+        return f"next: step {left[0]}, {chapter.lesson(left[0])}"
+    return f"every step has passed; make node CH={chapter.number} MINE=1 and make run MINE=1 run it"
 
 
 def progress():

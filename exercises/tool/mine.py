@@ -57,10 +57,12 @@ def shares(upto=None):
     return [Share(chapter) for chapter in begun if os.path.isdir(chapter.learner)]
 
 
+def described(share):
+    return textwrap.wrap(f"{share.chapter.name:<12} {share.words}", 98, subsequent_indent=" " * 13)
+
+
 def banner(taken, more):
-    lines = []
-    for share in taken:
-        lines += textwrap.wrap(f"{share.chapter.name:<12} {share.words}", 98, subsequent_indent=" " * 13)
+    lines = [line for share in taken for line in described(share)]
     lines.append("all else: the reference's")
     print("\n".join("  " + line for line in lines + more), file=sys.stderr)
 

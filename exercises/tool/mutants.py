@@ -67,7 +67,7 @@ class Patch:
         try:
             overlay = Overlay(f"{self.kind}/{self.chapter.name}/{self.name}",
                               {self.chapter.name: self.apply(folder + "/src")})
-            tests = grading.tests_of(self.chapter.suites, overlay.suites(self.chapter))
+            tests = grading.tests_of(self.chapter, overlay.suites(self.chapter))
         except Trouble as trouble:
             self.verdict, self.test = str(trouble), ""
             return

@@ -38,6 +38,7 @@ enum {
     DEFAULT_LIMIT_MS = 10000,
     SANITIZER_FACTOR = 4,
     WATCH_INTERVAL_US = 50000,
+    LAST_WORDS_MS = 1000, /* after a limit: for a sanitizer's stack */
     EXIT_CMOCKA_FAILED = 90, /* an assertion failed */
     EXIT_SANITIZER = 99,     /* set by the options below; leaks are found at exit */
     SLICE_SHOWN_MAX = 96
@@ -45,6 +46,7 @@ enum {
 
 /* What the child tells the parent; in memory that both map. */
 struct report {
+    pid_t child;    /* only it reports: what it has forked may run on into here */
     unsigned limit_ms;
     bool returned;  /* the test came to its end */
     bool cmocka_ok; /* and cmocka counts no failure */
@@ -60,7 +62,7 @@ static struct {
     pid_t todo_owner;
     unsigned tmpdirs;
     pid_t child; /* and its process group; 0: none */
-    bool timed_out;
+    bool timed_out, left_running;
     volatile sig_atomic_t terminated_by;
     uint64_t started_ns;
     struct sigaction crash_actions[5];
@@ -197,6 +199,31 @@ void harness_assert_slice(struct slice expected, struct slice actual, const char
     _fail(file, line);
 }
 
+static bool is_number(const char *text) { return *text == '-' || (*text >= '0' && *text <= '9'); }
+
+static void print_integer(uintmax_t value) {
+    print_error(value > INT64_MAX ? "%jd" : "%ju", value);
+}
+
+void harness_assert_integer(uintmax_t expected, uintmax_t actual, const char *expected_text,
+                            const char *actual_text, const char *file, int line) {
+    if (expected == actual) return;
+    print_error("%s\n  is ", actual_text);
+    print_integer(actual);
+    print_error(", expected ");
+    print_integer(expected);
+    if (!is_number(expected_text)) print_error(" (%s)", expected_text);
+    print_error("\n");
+    _fail(file, line);
+}
+
+void harness_assert_string(const char *expected, const char *actual, const char *actual_text,
+                           const char *file, int line) {
+    if (strcmp(expected, actual) == 0) return;
+    print_error("%s\n  is       \"%s\"\n  expected \"%s\"\n", actual_text, actual, expected);
+    _fail(file, line);
+}
+
 /* ---- one test, in its own process ------------------------------------------------------------ */
 
 /* cmocka calls this. It has just put handlers on the signals of a crash, which would hide the
@@ -206,7 +233,7 @@ static void run_body(void **state) {
     for (int i = 0; i < 5; i++)
         sigaction(crash_signals[i], &harness.crash_actions[i], NULL);
     harness.running->function();
-    harness.report->returned = true;
+    if (harness.report->child == getpid()) harness.report->returned = true;
 }
 
 static bool run_under_cmocka(const struct harness_test *test) {
@@ -215,7 +242,7 @@ static bool run_under_cmocka(const struct harness_test *test) {
     harness.running = test;
     const struct CMUnitTest unit = {.name = test->name, .test_func = run_body};
     int failed = _cmocka_run_group_tests(test->name, &unit, 1, NULL, NULL);
-    harness.report->cmocka_ok = failed == 0;
+    if (harness.report->child == getpid()) harness.report->cmocka_ok = failed == 0;
     return failed == 0 && harness.report->returned;
 }
 
@@ -223,6 +250,7 @@ static bool run_under_cmocka(const struct harness_test *test) {
  * failed left its memory behind, and that is not worth a report. */
 static void child_main(const struct harness_test *test, int output) {
     setpgid(0, 0);
+    harness.report->child = getpid();
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     dup2(output, STDOUT_FILENO);
@@ -284,7 +312,8 @@ static const char *verdict(int status, char *text, size_t size) {
                  report->returned ? "leaks, or a sanitizer's finding at exit"
                                   : "a sanitizer stopped it");
     } else if (report->returned && report->cmocka_ok && WEXITSTATUS(status) == 0) {
-        return NULL;
+        if (!harness.left_running) return NULL;
+        snprintf(text, size, "left a process running");
     } else if (!report->returned && report->cmocka_ok) {
         snprintf(text, size, "skipped: no verdict");
     } else if (WEXITSTATUS(status) == EXIT_CMOCKA_FAILED) {
@@ -356,13 +385,17 @@ static int wait_for_child(pid_t pid) {
             remove_todo_log();
             raise(harness.terminated_by);
         }
-        if (now_ns() - harness.started_ns > (uint64_t)harness.report->limit_ms * 1000000u) {
-            harness.timed_out = true;
+        uint64_t spent_ms = (now_ns() - harness.started_ns) / 1000000u;
+        if (spent_ms > (uint64_t)harness.report->limit_ms + LAST_WORDS_MS) {
             kill_child();
+        } else if (spent_ms > harness.report->limit_ms && !harness.timed_out) {
+            harness.timed_out = true;
+            kill(pid, SIGABRT); /* under a sanitizer it says where it was */
         }
     }
     watch(false);
-    kill_child(); /* what it left running */
+    harness.left_running = kill(-pid, 0) == 0;
+    kill_child();
     harness.child = 0;
     return status;
 }
@@ -401,6 +434,7 @@ static bool run_forked(const struct harness_test *test, bool verbose) {
 
 static bool run_in_process(const struct harness_test *test) {
     memset(harness.report, 0, sizeof(*harness.report));
+    harness.report->child = getpid();
     bool ok = run_under_cmocka(test);
     print_sentence(stdout, ok ? "pass" : "FAIL", test);
     putchar('\n');

@@ -10,7 +10,8 @@
  *  1. TEST registers the test by itself; main is here.
  *  2. Each test runs in a forked process, with a time limit (10 s). Ending in any way but by
  *     returning from the test is a failure and is named: a failed assertion, a signal, a limit
- *     passed, a call of exit, a leak or another finding of a sanitizer, a skip.
+ *     passed, a call of exit, a leak or another finding of a sanitizer, a skip, a process that was
+ *     left running. What a test has forked cannot speak for it.
  *  3. What a test prints is shown only if it fails, with the command that runs it alone.
  *
  * The command line of a suite: [--list] [--no-fork] [-v] [name...]. Run it with --no-fork under a
@@ -88,9 +89,22 @@ bool harness_memory_checked(void);
 #define assert_slice_equal(expected, actual)                                                       \
     harness_assert_slice((expected), (actual), #actual, __FILE__, __LINE__)
 
+/* cmocka's two most used say "0x3 != 0x4"; these name what was computed, and which is which. */
+#undef assert_int_equal
+#define assert_int_equal(expected, actual)                                                         \
+    harness_assert_integer((uintmax_t)(expected), (uintmax_t)(actual), #expected, #actual,         \
+                           __FILE__, __LINE__)
+#undef assert_string_equal
+#define assert_string_equal(expected, actual)                                                      \
+    harness_assert_string((expected), (actual), #actual, __FILE__, __LINE__)
+
 /* `error` is read after `actual` was computed. */
 void harness_assert_status(enum status expected, enum status actual, const char *expression,
                            const struct error *error, const char *file, int line);
+void harness_assert_integer(uintmax_t expected, uintmax_t actual, const char *expected_text,
+                            const char *actual_text, const char *file, int line);
+void harness_assert_string(const char *expected, const char *actual, const char *actual_text,
+                           const char *file, int line);
 void harness_assert_slice(struct slice expected, struct slice actual, const char *expression,
                           const char *file, int line);
 

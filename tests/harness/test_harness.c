@@ -69,6 +69,11 @@ VICTIM(leaves_a_process) {
             pause();
     }
 }
+VICTIM(goes_on_in_a_process_of_its_own) {
+    if (fork() > 0) _exit(0);
+}
+VICTIM(gets_a_wrong_number) { assert_int_equal(sizeof(int32_t), zero - 1); }
+VICTIM(gets_a_wrong_string) { assert_string_equal("granite", zero == 0 ? "slate" : ""); }
 VICTIM(fails_with_a_directory) {
     printf("dir=%s\n", harness_tmpdir());
     assert_true(zero == 1);
@@ -137,6 +142,9 @@ TEST("1", 0, an_early_exit_with_status_0_is_red) {
     assert_red("exits_early", "called exit(0) before its end");
     assert_red("exits_at_once", "called exit(0) before its end");
 }
+TEST("1", 0, a_fork_that_runs_to_the_end_does_not_speak_for_its_parent) {
+    assert_red("goes_on_in_a_process_of_its_own", "called exit(0) before its end");
+}
 TEST("1", 0, a_skip_is_red) { assert_red("skips", "skipped: no verdict"); }
 TEST("1", 0, memory_that_cmocka_counts_must_be_freed) {
     assert_red("leaks_what_cmocka_counts", "cmocka found a fault after its end");
@@ -163,6 +171,12 @@ TEST("2", 0, a_wrong_status_is_shown_by_name) {
 }
 TEST("2", 0, an_unexpected_error_shows_its_message) {
     assert_red("gets_an_error", "because: the disk is on fire");
+}
+TEST("2", 0, a_wrong_number_is_shown_with_what_was_computed) {
+    assert_red("gets_a_wrong_number", "zero - 1\n        is -1, expected 4 (sizeof(int32_t))");
+}
+TEST("2", 0, a_wrong_string_is_shown_beside_the_right_one) {
+    assert_red("gets_a_wrong_string", "is       \"slate\"\n        expected \"granite\"");
 }
 TEST("2", 0, a_wrong_slice_is_shown_with_the_place_where_it_differs) {
     assert_red("gets_a_wrong_slice", "differs at byte 2");
@@ -210,7 +224,6 @@ TEST("4", 0, a_directory_is_empty_removed_on_success_and_kept_on_failure) {
 }
 
 /* Had it survived, it would hold the pipe open and run_victims would not return in time. */
-TEST("4", 0, a_process_left_behind_is_killed) {
-    struct outcome outcome = run_victims("leaves_a_process");
-    assert_int_equal(0, outcome.exit_status);
+TEST("4", 0, a_process_left_behind_is_killed_and_the_test_red) {
+    assert_red("leaves_a_process", "left a process running");
 }
