@@ -47,6 +47,7 @@ PORT ?= 9001
 DIR ?= data
 KEEP ?=#                 1: `make run` leaves the cluster running
 ONLY ?=#                 a diagram, by name: layers
+SERVE ?=#                0: `make site` only builds
 
 # ---- flags ---------------------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ DEPS_FILES  := $(wildcard lib/deps chapters/*/deps final/deps tests/deps)
 # Goals that must work on a machine where nothing is installed yet, or leave nothing behind.
 # Those of the exercises call make for what they need.
 EXERCISES := start grade hint solution progress reset update debug mutants lessons
-BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor $(EXERCISES) $(if $(MINE),run node),$(MAKECMDGOALS)),,yes))
+BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor site $(EXERCISES) $(if $(MINE),run node),$(MAKECMDGOALS)),,yes))
 TOOL  = CC="$(CC)" CAIRN_BUILD=$(B) python3 -B exercises/tool
 
 # $(call remember,file,text): the file holds the text; it is touched only when the text is new.
@@ -210,7 +211,7 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all programs run test node asan tsan valgrind coverage bench diagrams lint format deps doctor clean help $(EXERCISES)
+.PHONY: all programs run test node asan tsan valgrind coverage bench diagrams site lint format deps doctor clean help $(EXERCISES)
 
 # Also the objects that no program needs yet.
 all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
@@ -277,6 +278,11 @@ diagrams: $(filter $(B)/02-%,$(NODE_BINS))
 	@CC="$(CC)" sh tests/lint/deps.sh install diagrams/deps
 	@CC="$(CC)" BUILD=$(B) python3 -B diagrams/render.py $(ONLY)
 
+# PORT= as for `make run`, but another one unless it is given; SERVE=0 only builds.
+site:
+	@CC="$(CC)" sh tests/lint/deps.sh install exercises/tool/deps
+	@python3 -B exercises/tool/book.py --port=$(if $(filter file,$(origin PORT)),8000,$(PORT)) $(if $(filter 0,$(SERVE)),--no-serve)
+
 $(EXERCISES):
 	@$(TOOL) $@ $(foreach word,CH STEP TEST APPLY STACK TRACE LESSON NAME,$(if $($(word)),$(word)="$($(word))"))
 
@@ -294,7 +300,7 @@ deps:
 	@CC="$(CC)" sh tests/lint/deps.sh install $(DEPS_FILES)
 
 doctor:
-	@CC="$(CC)" sh tests/lint/deps.sh doctor $(DEPS_FILES) $(wildcard tests/lint/deps tests/cluster/deps diagrams/deps)
+	@CC="$(CC)" sh tests/lint/deps.sh doctor $(DEPS_FILES) $(wildcard tests/lint/deps tests/cluster/deps diagrams/deps exercises/tool/deps)
 
 clean:
 	rm -rf build
@@ -323,6 +329,7 @@ help:
 	'make lessons CH=01' 'fill in the excerpts, transcripts and tables of its pages (LESSON=2: of one)' \
 	'make bench' 'the benchmarks of final/bench' \
 	'make diagrams' 'draw diagrams/*.svg anew: from *.dot, the source, a store (ONLY=name)' \
+	'make site' 'the course as a book, on http://127.0.0.1:8000 (PORT=, SERVE=0: only build)' \
 	'make lint' 'format, clang-tidy, layers, names, banned calls, headers (LINT_TIDY=0: no clang-tidy)' \
 	'make format' 'clang-format every source (or FILES="...") and wrap wide comments' \
 	'make deps' 'install the libraries and tools that are missing' \

@@ -10,6 +10,7 @@
 #   tool:protoc-c protobuf-c-compiler      a program
 #   header:stdio.h libc6-dev               a header that has no pkg-config file
 #   python:psycopg2 python3-psycopg2       a module of the system's Python
+#   theme:material mkdocs-material         a theme that mkdocs knows
 set -eu
 command=$1
 shift
@@ -22,6 +23,7 @@ present() {
     tool:*) command -v "${1#tool:}" ;;
     header:*) printf '#include <%s>\n' "${1#header:}" | "$CC" -E - ;;
     python:*) { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c "import ${1#python:}"; } || python3 -c "import ${1#python:}" ;;
+    theme:*) [ -d "/usr/share/mkdocs/themes/${1#theme:}" ] || python3 -c "import ${1#theme:}" ;;
     *) pkg-config --exists "$1" ;;
     esac >/dev/null 2>&1
 }

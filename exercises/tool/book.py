@@ -1,0 +1,277 @@
+"""`make site`: the lessons, exercises and diagrams as a book, built by mkdocs and served on this machine.
+
+    python3 exercises/tool/book.py [--port=8000] [--no-serve] [--assemble=DIR]
+
+build/site-src is assembled from the tree (book_page.py), build/site is what mkdocs makes of it. Whether the
+book holds together is looked at afterwards (book_check.py): links, anchors, and nothing fetched from elsewhere.
+"""
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import book_check
+import book_page
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, "build")
+LANGUAGES = {".c": "c", ".h": "c", ".proto": "protobuf", ".py": "python", ".patch": "diff", ".dot": "dot", ".sh": "sh",
+             "Makefile": "make"}
+
+CONFIG = """\
+site_name: Cairn
+site_description: A course in C, and the distributed SQL database that it builds
+docs_dir: {docs}
+site_dir: {site}
+use_directory_urls: false
+strict: false
+theme:
+  name: material
+  font: false
+  language: en
+  icon: {{logo: material/layers-triple}}
+  features: [navigation.indexes, navigation.top, navigation.tracking, search.highlight, search.suggest, toc.follow]
+  palette:
+    - media: "(prefers-color-scheme: light)"
+      scheme: default
+      primary: blue grey
+      accent: indigo
+      toggle: {{icon: material/weather-night, name: Switch to the dark theme}}
+    - media: "(prefers-color-scheme: dark)"
+      scheme: slate
+      primary: blue grey
+      accent: indigo
+      toggle: {{icon: material/weather-sunny, name: Switch to the light theme}}
+plugins: [search]
+extra_css: [assets/book.css]
+markdown_extensions:
+  - attr_list
+  - md_in_html
+  - tables
+  - def_list
+  - toc:
+      permalink: true
+      slugify: !!python/object/apply:pymdownx.slugs.slugify {{kwds: {{case: lower}}}}
+  - pymdownx.highlight: {{anchor_linenums: false}}
+  - pymdownx.superfences
+  - pymdownx.tilde
+nav: {nav}
+"""
+
+STYLE = """\
+/* Room for transcripts and sources, which are 100 columns wide. */
+.md-grid { max-width: 76rem; }
+.md-typeset code, .md-typeset pre { font-size: .8em; }
+.md-typeset pre > code { font-size: 1em; line-height: 1.45; }
+/* A table is as wide as it must be, scrolls when the page is narrower, and breaks no word of code. */
+.md-typeset table:not([class]) { font-size: .72rem; }
+.md-typeset table:not([class]) th, .md-typeset table:not([class]) td { padding: .5em .8em; }
+.md-typeset table:not([class]) th { min-width: 3rem; }
+.md-typeset table:not([class]) code { word-break: normal; overflow-wrap: normal; }
+/* A diagram has a form for each theme; on a narrow page it scrolls rather than shrink beyond reading. */
+.diagram { overflow-x: auto; margin: 1em 0; text-align: center; }
+.diagram img { max-width: 100%; height: auto; border-radius: .2rem; }
+[data-md-color-scheme="slate"] .diagram .light:not(:only-child) { display: none; }
+[data-md-color-scheme="default"] .diagram .dark { display: none; }
+/* A chart without a dark form keeps its light background. */
+[data-md-color-scheme="slate"] .diagram .light:only-child { background: #fff; padding: .4rem; }
+/* Folds: what they hold is set apart from the text around them. */
+.md-typeset details > :last-child { margin-bottom: .6rem; }
+"""
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def title_of(path):
+    """The page's first heading, without its marks."""
+    for line in read(path).splitlines():
+        if line.startswith("# "):
+            return re.sub(r"[`*]", "", line[2:]).strip()
+    return os.path.basename(path)
+
+
+def written_pages():
+    """Every .md that is part of the course; not what a learner keeps beside it."""
+    for folder, inner, files in os.walk(ROOT):
+        inner[:] = sorted(name for name in inner if not name.startswith(".") and name not in ("build", "data", "src"))
+        for name in sorted(files):
+            if name.endswith(".md"):
+                yield os.path.relpath(os.path.join(folder, name), ROOT)
+
+
+class Book:
+    def __init__(self, docs):
+        self.docs = docs
+        self.pages = list(written_pages())
+        self.made = {}  # page made for a source file or a folder: its text
+        self.broken = []  # (page, link)
+
+    def write(self, path, text):
+        full = os.path.join(self.docs, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    # ---- where links lead --------------------------------------------------------------------------
+
+    def page_for(self, goal, page):
+        """What stands in the book for a file or folder of the tree; None: there is no such thing."""
+        full = os.path.join(ROOT, goal)
+        if goal in self.pages or goal.endswith(".svg") and os.path.exists(full):
+            return goal
+        if goal.startswith("..") or not os.path.exists(full):
+            self.broken.append((page, goal))
+            return None
+        if os.path.isdir(full):
+            readme = os.path.normpath(os.path.join(goal, "README.md"))
+            return readme if readme in self.pages else self.folder_page(goal)
+        return self.source_page(goal)
+
+    def source_page(self, path):
+        name = path + ".md"
+        if name not in self.made:
+            base = os.path.basename(path)
+            language = LANGUAGES.get(os.path.splitext(path)[1]) or LANGUAGES.get(base, "text")
+            self.made[name] = f"# {path}\n\n~~~~~~{language}\n{read(path).rstrip()}\n~~~~~~\n"
+        return name
+
+    def folder_page(self, path):
+        name = os.path.join(path, "README.md")
+        if name not in self.made:
+            self.made[name] = None  # a file in it may link back
+            links = []
+            for file in sorted(os.listdir(os.path.join(ROOT, path))):
+                if os.path.isfile(os.path.join(ROOT, path, file)) and not file.startswith("."):
+                    goal = self.page_for(os.path.join(path, file), name)
+                    links.append(f"- [{file}]({os.path.relpath(goal, path)})")
+            self.made[name] = f"# {path}\n\n" + "\n".join(links) + "\n"
+        return name
+
+    def variants(self, path):
+        """Names of the picture's two forms, and its width in pixels."""
+        if not os.path.exists(os.path.join(ROOT, path)):
+            return os.path.basename(path), None, 0
+        light, dark, width = book_page.svg_variants(read(path))
+        if dark is None:
+            return os.path.basename(path), None, width
+        stem = path[:-len(".svg")]
+        self.write(stem + ".light.svg", light)
+        self.write(stem + ".dark.svg", dark)
+        return os.path.basename(stem) + ".light.svg", os.path.basename(stem) + ".dark.svg", width
+
+    # ---- the order of pages --------------------------------------------------------------------------
+
+    def chapters(self):
+        return sorted({page.split("/")[1] for page in self.pages if re.match(r"chapters/\d\d-", page)})
+
+    def chapter(self, name):
+        """Overview, lessons in their order, exercise."""
+        folder = f"chapters/{name}/"
+        lessons = sorted((page for page in self.pages if re.fullmatch(re.escape(folder) + r"\d+-[^/]+\.md", page)),
+                         key=lambda page: int(page[len(folder):].split("-")[0]))
+        entries = [folder + "README.md"] if folder + "README.md" in self.pages else []
+        entries += [{title_of(page): page} for page in lessons]
+        exercise = f"exercises/{name}/README.md"
+        entries += [{"Exercise": exercise}] if exercise in self.pages else []
+        title = title_of(entries[0]).partition(":")[0] if entries and isinstance(entries[0], str) else name
+        return {title: entries}
+
+    def navigation(self):
+        nav = [{"Cairn": "README.md"}, *(self.chapter(name) for name in self.chapters())]
+        listed = json.dumps(nav)
+        rest = [page for page in self.pages if json.dumps(page) not in listed]
+        final = [page for page in rest if page.startswith("final/")]
+        if final:
+            nav.append({"final": [{title_of(page): page} for page in final]})
+        nav.append({"Pictures": "diagrams/README.md"})
+        nav.append({"Behind the course": [{title_of(page): page} for page in rest if page not in final]})
+        return nav
+
+    # ---- assembling ----------------------------------------------------------------------------------
+
+    def gallery(self):
+        """All diagrams on a page."""
+        lines = ["# Pictures", "", "`make diagrams` draws them: from Graphviz sources, from the code, from a store.", ""]
+        for name in sorted(os.listdir(os.path.join(ROOT, "diagrams"))):
+            if name.endswith(".svg"):
+                found = re.search(r"<title>(.*?)</title>", read(f"diagrams/{name}"), re.S)
+                title = found.group(1) if found else name
+                lines += [f"## {title}", "", f"![{title}]({name})", ""]
+        return "\n".join(lines)
+
+    def assemble(self):
+        shutil.rmtree(self.docs, ignore_errors=True)
+        for page in self.pages:
+            self.write(page, book_page.Page(self, page).convert(read(page)))
+        self.write("diagrams/README.md", book_page.Page(self, "diagrams/README.md").convert(self.gallery()))
+        for page, text in self.made.items():
+            self.write(page, text)
+        for name in os.listdir(os.path.join(ROOT, "diagrams")):
+            if name.endswith(".svg"):
+                self.write(f"diagrams/{name}", read(f"diagrams/{name}"))
+        self.write("assets/book.css", STYLE)
+
+
+def mkdocs():
+    """The program of the system's packages, which run with the system's Python."""
+    for place in ("/usr/bin/mkdocs", shutil.which("mkdocs")):
+        if place and os.path.exists(place):
+            return place
+    return None
+
+
+def build(docs, site, book):
+    """Calls mkdocs; returns what it warned of."""
+    config = os.path.join(os.path.dirname(docs), "mkdocs.yml")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(CONFIG.format(docs=json.dumps(docs), site=json.dumps(site), nav=json.dumps(book.navigation())))
+    result = subprocess.run([mkdocs(), "build", "--clean", "-f", config], text=True, capture_output=True)
+    if result.returncode != 0:
+        sys.exit(f"make site: mkdocs ended with {result.returncode}\n{result.stdout}{result.stderr}")
+    return [line for line in result.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
+
+
+def serve(site, port):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=site)
+    handler.func.log_message = lambda *_: None
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as problem:
+        sys.exit(f"make site: cannot listen on port {port} ({problem.strerror}); another one: make site PORT=8080")
+    print(f"The book: http://127.0.0.1:{port}/   (ctrl-c ends it)", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print()
+
+
+def main():
+    port, serves = 8000, True
+    for argument in sys.argv[1:]:
+        if argument.startswith("--port="):
+            port = int(argument[len("--port="):])
+        elif argument == "--no-serve":
+            serves = False
+        else:
+            sys.exit(__doc__)
+    docs, site = os.path.join(BUILD, "site-src"), os.path.join(BUILD, "site")
+    book = Book(docs)
+    book.assemble()
+    complaints = [f"{page}: there is no {goal}" for page, goal in book.broken]
+    complaints += build(docs, site, book) + book_check.problems(site)
+    print("\n".join(complaints))
+    print(f"make site: {len(book.pages)} pages in build/site, {len(complaints)} complaint{'s' * (len(complaints) != 1)}")
+    if serves:
+        serve(site, port)
+    sys.exit(1 if complaints else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""A page of the tree as a page of the book: what GitHub understands and Python-Markdown does not is rewritten.
+
+Lists: GitHub nests by the text's column, Python-Markdown by four blanks, and it wants a blank line before
+a list or a table. Fences: what stands behind the language is for other tools. Comments go. Links to what is no
+page, a source file or a folder, lead to a page that is made for it. Diagrams come in two forms, one for each theme.
+"""
+import html
+import os
+import re
+
+FENCE = re.compile(r"^( *)(`{3,}|~{3,}) *([\w+-]*)(.*)$")
+ITEM = re.compile(r"^( *)([-*+]|\d+[.)])( +)(?=\S)")
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)(\s+\"[^\"]*\")?\)")
+DARK = re.compile(r"@media \(prefers-color-scheme:dark\)\{(.*)\}</style>", re.S)
+
+
+def opening(match):
+    """The fence's first line, with what the book understands."""
+    indent, marks, language, rest = match.groups()
+    terminal = re.search(r"\bterminal=(\d+)", rest)
+    title = f' title="terminal {terminal.group(1)}"' if terminal and terminal.group(1) != "1" else ""
+    return f"{indent}{marks}{language}{title}"
+
+
+class Lists:
+    """Moves lines so that they stand in the list item in which GitHub sees them."""
+
+    def __init__(self):
+        self.columns = []  # where the text of each open item begins
+        self.after_blank = True
+        self.in_list = False
+
+    def move(self, line):
+        """The line, at its place."""
+        column = len(line) - len(line.lstrip(" "))
+        item = ITEM.match(line)
+        if not self.columns and column >= 4 and self.after_blank:
+            return line  # an indented block of code
+        if item or self.after_blank:
+            while self.columns and column < self.columns[-1]:
+                self.columns.pop()
+        depth, base = len(self.columns), self.columns[-1] if self.columns else 0
+        if item and column - base < 4:
+            self.columns.append(column + len(item.group(2)) + len(item.group(3)))
+            marker = item.group(2) if item.group(2)[0] in "-*+" else item.group(2)[:-1] + "."
+            return " " * 4 * depth + marker + " " + line[item.end():]
+        return " " * (4 * depth + max(0, column - base)) + line.lstrip(" ")
+
+
+def without_comments(text):
+    """A comment that has a line to itself goes with its line."""
+    text = re.sub(r"^<!--.*?-->[ \t]*\n", "", text, flags=re.S | re.M)
+    return re.sub(r"<!--.*?-->", "", text, flags=re.S)
+
+
+def pieces(text):
+    """[(is it a fence, lines)], comments outside of fences taken out."""
+    found, current, closing = [], [], None
+    for line in text.splitlines():
+        match = FENCE.match(line)
+        if closing is None and match and "`" not in match.group(4):
+            found.append((False, without_comments("\n".join(current) + "\n").splitlines()))
+            current, closing = [opening(match)], match.group(2)
+        elif closing is not None and line.strip().startswith(closing) and not line.strip().strip(closing[0]):
+            found.append((True, [*current, line]))
+            current, closing = [], None
+        else:
+            current.append(line)
+    found.append((closing is not None, current if closing else without_comments("\n".join(current) + "\n").splitlines()))
+    return found
+
+
+def normalized(text):
+    """(is it a fence, text) pieces, as Python-Markdown wants them."""
+    lists, result = Lists(), []
+    for is_fence, lines in pieces(text):
+        if is_fence:
+            column = len(lines[0]) - len(lines[0].lstrip(" "))
+            while lists.columns and column < lists.columns[-1]:
+                lists.columns.pop()
+            indent = " " * 4 * len(lists.columns)
+            result.append((True, "\n".join([""] + [indent + line[min(column, len(line) - len(line.lstrip(" "))):]
+                                                  for line in lines] + [""])))
+            lists.after_blank = True
+            continue
+        out, before = [], ""
+        for line in lines:
+            starts_list = ITEM.match(line) and not lists.columns
+            starts_table = line.startswith("|") and not before.startswith("|")
+            if before.strip() and (starts_list or starts_table):
+                out.append("")
+                lists.after_blank = True
+            out.append(lists.move(line) if line.strip() else "")
+            lists.after_blank = not line.strip()
+            before = line
+        result.append((False, "\n".join(out)))
+    return result
+
+
+class Page:
+    """path: of the .md, from the root. book: tells pages from other files, and notes what is linked."""
+
+    def __init__(self, book, path):
+        self.book, self.path = book, path
+
+    def resolve(self, target):
+        """The link as it must stand in the book."""
+        if re.match(r"[a-z]+:|//|#", target):
+            return target
+        place, _, anchor = target.partition("#")
+        folder = os.path.dirname(self.path)
+        goal = self.book.page_for(os.path.normpath(os.path.join(folder, place)), self.path)
+        if goal is None:
+            return target
+        if not goal.endswith(".md") or re.fullmatch(r"L\d+(-L\d+)?", anchor):
+            anchor = ""
+        return os.path.relpath(goal, folder or ".") + (f"#{anchor}" if anchor else "")
+
+    def picture(self, alt, target):
+        """A diagram that has a line to itself."""
+        goal = self.resolve(target)
+        light, dark, width = self.book.variants(os.path.normpath(os.path.join(os.path.dirname(self.path), target)))
+        size = f' style="min-width:{min(width, 640)}px"' if width else ""
+        images = "".join(f'<img class="{theme}" src="{os.path.join(os.path.dirname(goal), name)}" '
+                         f'alt="{html.escape(alt)}"{size}>' for theme, name in (("light", light), ("dark", dark)) if name)
+        return f'\n<div class="diagram"><a href="{html.escape(goal)}" title="the picture alone">{images}</a></div>\n'
+
+    def linked(self, text):
+        codes = []
+
+        def hide(match):
+            codes.append(match.group(0))
+            return f"\0{len(codes) - 1}\0"
+
+        def link(match):
+            image, words, target, title = match.groups()
+            alone = match.string[:match.start()].rpartition("\n")[2] == "" and \
+                match.string[match.end():].partition("\n")[0].strip() == ""
+            if image and alone and target.endswith(".svg"):
+                return self.picture(show(words), target)
+            return f"{image}[{words}]({self.resolve(target)}{title or ''})"
+
+        def show(some):
+            return re.sub(r"\0(\d+)\0", lambda match: codes[int(match.group(1))], some)
+
+        return show(LINK.sub(link, re.sub(r"(?<!`)(`+)(?!`)(?:(?!\n\n).)*?(?<!`)\1(?!`)", hide, text, flags=re.S)))
+
+    def convert(self, text):
+        return "\n".join(piece if is_fence else self.linked(piece) for is_fence, piece in normalized(text)) + "\n"
+
+
+def svg_variants(svg):
+    """(for the light theme, for the dark theme, width); the second is None for a picture without themes."""
+    size = re.search(r'<svg[^>]*? width="(\d+)', svg)
+    dark = DARK.search(svg)
+    if not dark:
+        return svg, None, int(size.group(1)) if size else 0
+    return (svg[:dark.start()] + "</style>" + svg[dark.end():],
+            svg[:dark.start()] + dark.group(1) + "</style>" + svg[dark.end():], int(size.group(1)))
