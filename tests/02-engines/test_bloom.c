@@ -26,6 +26,19 @@ TEST("2", 1, filter_never_denies_a_key_that_was_added) {
     buf_deinit(&filter);
 }
 
+TEST("2", 1, filter_of_any_number_of_keys_denies_none_of_them) {
+    uint64_t hashes[130];
+    for (uint64_t i = 0; i < 130; i++)
+        hashes[i] = hash_of_number(i);
+    for (size_t count = 1; count <= 130; count++) {
+        struct buf filter = BUF_INIT;
+        bloom_build(hashes, count, &filter);
+        for (size_t i = 0; i < count; i++)
+            assert_true(bloom_may_contain(buf_slice(&filter), hashes[i]));
+        buf_deinit(&filter);
+    }
+}
+
 TEST("2", 2, filter_denies_ninety_eight_of_a_hundred_other_keys) {
     struct buf filter = BUF_INIT;
     uint64_t wrong = 0;

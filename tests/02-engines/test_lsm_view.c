@@ -236,6 +236,27 @@ TEST("3", 3, iterator_that_meets_damage_stops_and_says_where) {
     lsm_teardown(&f);
 }
 
+/* Backward the oldest version of a key comes first: when the table that held it cannot go on, the
+ * newer one that waits elsewhere was not seen. */
+TEST("3", 3, iterator_that_fails_before_the_newest_version_of_a_key_does_not_show_an_older_one) {
+    struct lsm_fixture f;
+    lsm_setup(&f);
+    char run[2 * 4200 + 32];
+    size_t used = (size_t)snprintf(run, sizeof(run), "a1=");
+    memset(run + used, 'v', 4200); /* a block of its own */
+    snprintf(run + used + 4200, sizeof(run) - used - 4200, " b1=old");
+    struct lsm_table *table = lsm_add_table(&f, 1, run);
+    lsm_add_memtable(&f, "b5=new");
+    lsm_view_at(&f, 9);
+    lsm_damage(&f, table);
+    struct engine_iterator *it =
+        lsm_iterator_new(&f.snapshot, NULL, &alone, &(struct engine_iterator_options){0});
+    assert_false(engine_iterator_seek_last(it));
+    assert_status(STATUS_CORRUPT, engine_iterator_status(it, &f.error));
+    engine_iterator_free(it);
+    lsm_teardown(&f);
+}
+
 /* ---- many ----------------------------------------------------------------------------------- */
 
 enum { KEYS = 150, RUNS = 7, NEVER = -1 };

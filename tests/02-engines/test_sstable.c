@@ -132,6 +132,38 @@ TEST("2", 3, damage_anywhere_in_a_table_is_corrupt_and_names_file_and_offset) {
     teardown(&f);
 }
 
+/* Two data blocks of the same length, checksums included. */
+static void find_alike(size_t *first, size_t *second, size_t *len) {
+    size_t starts[TABLE_KEYS], count = 0;
+    struct sstable_writer writer;
+    struct buf key = BUF_INIT;
+    sstable_writer_init(&writer);
+    starts[count++] = 0;
+    for (size_t i = 0; i < TABLE_KEYS; i++) {
+        sstable_writer_add(&writer, key_of(&key, 2 * i), slice_of(&i, sizeof(i)));
+        if (writer.out.len > starts[count - 1]) starts[count++] = writer.out.len;
+    }
+    sstable_writer_deinit(&writer);
+    buf_deinit(&key);
+    for (size_t a = 0; a + 1 < count; a++) {
+        for (size_t b = a + 1; b + 1 < count; b++) {
+            *first = starts[a], *second = starts[b], *len = starts[a + 1] - starts[a];
+            if (starts[b + 1] - starts[b] == *len) return;
+        }
+    }
+    fail_msg("no two blocks of the table are alike");
+}
+
+TEST("2", 3, block_that_lies_in_the_place_of_another_is_corrupt) {
+    struct shelf_of_tables f;
+    setup(&f);
+    size_t first = 0, second = 0, len = 0;
+    find_alike(&first, &second, &len);
+    memmove(f.bytes.data + second, f.bytes.data + first, len);
+    assert_status(STATUS_CORRUPT, read_all(&f, buf_slice(&f.bytes)));
+    teardown(&f);
+}
+
 TEST("2", 3, reader_without_wait_gets_only_what_is_in_the_cache) {
     struct shelf_of_tables f;
     setup(&f);

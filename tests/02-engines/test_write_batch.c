@@ -84,6 +84,7 @@ TEST("1", 1, batch_cut_at_any_byte_is_refused_or_ends_between_operations) {
     assert_status(STATUS_INVALID,
                   write_batch_append_encoded(&copy, slice_of(encoded.data, 3), NULL));
     assert_int_equal(0, copy.count);
+    assert_int_equal(0, write_batch_encoded(&copy).len);
     write_batch_deinit(&batch);
     write_batch_deinit(&copy);
 }
