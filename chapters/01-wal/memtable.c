@@ -287,7 +287,7 @@ struct slice memtable_value(const struct memtable_iterator *it) {
 }
 
 size_t memtable_estimate_count(const struct memtable *table, struct slice start, struct slice end) {
-    enum { ENOUGH = 16 };
+    enum { ENOUGH = 64 };
     struct memtable_node *path[HEIGHT_MAX];
     find_place(table, start, false, path);
     size_t scale = 1;
