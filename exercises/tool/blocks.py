@@ -4,12 +4,14 @@ Times. Prose is read at 150 to 230 words a minute; a line of code, which one rea
 A line of the reference takes 1 to 3 minutes to write anew, with thinking, compiling and a red test or two.
 Rounded up to 5 minutes, as a range, because readers differ more than lessons do.
 """
+import functools
 import glob
 import math
 import os
 import re
 import subprocess
 
+import cfile
 import excerpts
 import owners
 from chapter import BUILD, Chapter, Trouble, read
@@ -35,12 +37,19 @@ def holes_of(chapter):
     return Chapter(chapter).holes if os.path.exists(f"exercises/{chapter}/holes") else []
 
 
+@functools.lru_cache(maxsize=None)
+def lines_of(chapter, step):
+    """function -> lines of the reference."""
+    whole = Chapter(chapter)
+    return {(hole.file, hole.function): whole.lines_of(hole) for hole in whole.holes if hole.step == step}
+
+
 def excerpt_lines(page):
     found = 0
     for code in page.codes:
         try:
             found += len(excerpts.find(code.text).lines)
-        except Trouble:
+        except (Trouble, cfile.NotFound):
             pass  # the page complains of it elsewhere
     return found
 
@@ -50,9 +59,8 @@ def times(page):
     lines = excerpt_lines(page)
     reading = span(*(page.words / words + lines / read_lines
                      for words, read_lines in zip(WORDS_A_MINUTE, LINES_READ_A_MINUTE)))
-    holes = [hole for hole in holes_of(page.chapter) if hole.step == page.lesson]
-    written = sum(Chapter(page.chapter).lines_of(hole) for hole in holes)
-    return reading, span(*(written * rate for rate in MINUTES_A_LINE_WRITTEN)) if holes else None, written
+    written = sum(lines_of(page.chapter, page.lesson).values()) if holes_of(page.chapter) else 0
+    return reading, span(*(written * rate for rate in MINUTES_A_LINE_WRITTEN)) if written else None, written
 
 
 def needs_lesson(page):
@@ -79,9 +87,9 @@ def block_time(page, _):
 
 def block_holes(page, _):
     needs_lesson(page)
-    chapter = Chapter(page.chapter)
-    rows = [(f"`{hole.file}`", f"`{hole.function}`", hole.task, str(chapter.lines_of(hole)))
-            for hole in chapter.holes if hole.step == page.lesson]
+    lines = lines_of(page.chapter, page.lesson)
+    rows = [(f"`{hole.file}`", f"`{hole.function}`", hole.task, str(lines[hole.file, hole.function]))
+            for hole in holes_of(page.chapter) if hole.step == page.lesson]
     return table(("file", "function", "task", "lines"), rows)
 
 
@@ -166,7 +174,7 @@ def edits(page):
             continue
         try:
             lines = ["", *BLOCKS[block.name](page, block.arguments), ""]
-        except Trouble as trouble:
+        except (Trouble, cfile.NotFound) as trouble:
             page.complain(block.line, f"block `{block.name}`: {trouble}", mend=False)
             continue
         if page.lines[block.first:block.last] != lines:

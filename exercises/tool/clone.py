@@ -12,6 +12,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from chapter import ROOT, Trouble
 PLACE = "/tmp/cairn"           # of the clone, for who runs in it
 LEFT_OUT = {"exercise", "asan", "tsan", "cov"}  # of build/
 PAGE_LIMIT_S = 300
+SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 MARK = "CAIRN_TRANSCRIPT"
 NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
@@ -94,12 +97,14 @@ def kill_marked(mark):
 # ---- in the process of its own ---------------------------------------------------------------------
 
 def settle(clone):
-    """Own loopback, own /tmp with the clone in it. Returns the clone's path now."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=False)
-    subprocess.run(["mount", "--bind", clone, "/mnt"], check=True)
+    """Own loopback, own /tmp with the clone in it, and nobody stays a zombie. Returns the clone's path now."""
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP_RUNNING))
+    held = os.open(clone, os.O_RDONLY)
     subprocess.run(["mount", "-t", "tmpfs", "none", "/tmp"], check=True)
     os.mkdir(PLACE)
-    subprocess.run(["mount", "--bind", "/mnt", PLACE], check=True)
+    subprocess.run(["mount", "--bind", f"/proc/self/fd/{held}", PLACE], check=True, pass_fds=[held])
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # this is process 1 here: orphans come to it
     return PLACE
 
 
@@ -128,7 +133,7 @@ def inside(path, clone, how):
         run.run()
     except transcripts.Refused as problem:
         refused = list(problem.args)
-    print(json.dumps({"refused": refused, "seen": [[step.seen for step in part[4]] for part in parts]}))
+    print(json.dumps({"refused": refused, "seen": [[step.seen for step in part.steps] for part in parts]}))
 
 
 if __name__ == "__main__":

@@ -10,17 +10,19 @@ import links
 import owners
 import rules
 import transcripts
-from chapter import Trouble, names, write
+from chapter import BUILD, Trouble, names, write
 from overlay import plain_environment
 from pages import Complaint, Page, all_pages, lessons_of, tracked_files
 
 
 def built():
-    """The programs that transcripts start; whatever else they call is made by them."""
-    done = subprocess.run(["make", "programs"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    """The programs that transcripts start, and the objects whose symbols are compared."""
+    objects = [f"{BUILD}/obj/chapters/{name}/{file[:-2]}.o" for name in names() if lessons_of(name)
+               for file in owners.files_of(name) if file.endswith(".c")]
+    done = subprocess.run(["make", "programs", *objects], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           env=plain_environment(), check=False)
     if done.returncode != 0:
-        raise Trouble(f"make programs failed:\n{done.stdout}")
+        raise Trouble(f"it does not build:\n{done.stdout}")
 
 
 def has_transcripts(page):
@@ -39,7 +41,7 @@ def run_transcripts(page, files):
         return [], result["seconds"], False
     parts = transcripts.Run(page, None, None).parts
     for part, seen in zip(parts, result["seen"]):
-        for step, rows in zip(part[4], seen):
+        for step, rows in zip(part.steps, seen):
             step.seen = rows
     wrong, edits = transcripts.compare(parts)
     for line, text in wrong:
@@ -59,13 +61,13 @@ def fill(path, files):
     result = Result(page)
     refused = []
     if has_transcripts(page):
+        known = len(page.complaints)
         edits, result.seconds, ended = run_transcripts(page, files)
         if ended:
             page = rewritten(page, edits)
         else:
-            refused = page.complaints
-    page = rewritten(page, blocks.edits(page))
-    page = rewritten(page, blocks.edits(page))  # `time` counts what the other blocks have changed
+            refused = page.complaints[known:]
+    rewritten(page, blocks.edits(page))
     result.page = look(Page(path), refused)
     return result
 
@@ -132,7 +134,7 @@ def symbol_complaints(chapters):
 
 def main(chapter, lesson):
     paths = pages_of(chapter, lesson)
-    if any(has_transcripts(Page(path)) for path in paths):
+    if any(has_transcripts(page) or page.blocks for page in map(Page, paths)):
         built()
     before = {path: Page(path).text for path in paths}
     results = each(fill, paths)

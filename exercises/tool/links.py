@@ -84,7 +84,7 @@ def check_link(page, number, target):
         page.complain(number, f"the link {target} is not relative", mend=False)
         return
     path = os.path.normpath(os.path.join(os.path.dirname(page.path), name)) if name else page.path
-    if not os.path.exists(path):
+    if name and not os.path.exists(path):
         page.complain(number, f"the link {target} leads nowhere: there is no {path}", mend=False)
     elif anchor and path.endswith(".md") and anchor not in (anchors(path) if name else own_anchors(page)):
         page.complain(number, f"the link {target} leads nowhere: {path} has no heading #{anchor}", mend=False)

@@ -19,13 +19,14 @@ LESSON_FILE = re.compile(r"^chapters/([0-9][0-9]-[^/]+)/([1-9][0-9]*)-[^/]+\.md$
 
 
 class Complaint:
-    """What is wrong, where, and the command that mends it ("" if only an author can)."""
+    """What is wrong, where, and the command that mends it, by itself or after somebody's edit."""
 
-    def __init__(self, path, line, text, mend=""):
-        self.path, self.line, self.text, self.mend = path, line, text, mend
+    def __init__(self, path, line, text, command="make lessons", mends=False):
+        self.path, self.line, self.text = path, line, text
+        self.mend = command if mends else "by hand, then " + command
 
     def __str__(self):
-        return f"{self.path}:{self.line}: {self.text}" + (f"\n    mend: {self.mend}" if self.mend else "")
+        return f"{self.path}:{self.line}: {self.text}\n    mend: {self.mend}"
 
 
 class Fence:
@@ -62,9 +63,9 @@ class Page:
             and re.match(r"[0-9][0-9]-", parts[1]) else None
         self.fences, self.codes, self.blocks, self.headings, self.complaints = [], [], [], [], []
         self.prose = []  # (line, text) of what is read: no fence, table, fold, heading or comment
-        self.parse()
         named = LESSON_FILE.match(path)
         self.lesson = int(named.group(2)) if named else None
+        self.parse()
         if path == f"chapters/{self.chapter}/README.md" and not lesson_files(self.chapter) \
                 and any(title == "The problem" for _, _, title in self.headings):
             self.lesson = 1
@@ -78,7 +79,7 @@ class Page:
         return " ".join(words + ([f"LESSON={self.lesson}"] if self.lesson else []))
 
     def complain(self, line, text, mend=True):
-        self.complaints.append(Complaint(self.path, line, text, self.mend if mend else ""))
+        self.complaints.append(Complaint(self.path, line, text, self.mend, mend))
 
     @property
     def words(self):
@@ -169,8 +170,11 @@ def lessons_of(chapter):
 
 def tracked_files():
     """The project's files, also those that git does not know yet; no learner's."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], text=True, check=True,
-                            stdout=subprocess.PIPE).stdout.split("\0")
+    if os.path.exists(".git"):
+        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], text=True, check=True,
+                                stdout=subprocess.PIPE).stdout.split("\0")
+    else:  # unpacked from an archive
+        listed = [path for path in glob.glob("**/*", recursive=True) if not path.startswith(("build/", "data/", "site/"))]
     return sorted(path for path in set(listed) if path and os.path.isfile(path)
                   and not re.match(r"exercises/[^/]+/src/", path))
 

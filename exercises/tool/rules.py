@@ -1,4 +1,5 @@
 """What a page has to be like: a lesson's sections and limits, and which fences any page may hold."""
+import functools
 import os
 import re
 
@@ -6,6 +7,7 @@ import cfile
 from blocks import excerpt_lines, holes_of
 from chapter import Trouble, read, with_holes
 from excerpts import LANGUAGES, find
+from transcripts import parse_options
 
 SECTIONS = ["The problem", "What you will be able to do", "The idea", "Predict before you run", "The contract", "Your turn",
             "Try it", "One way to write it", "What real systems do", "Questions"]
@@ -28,6 +30,11 @@ def check_fences(page):
             page.complain(fence.line, f"a ```{fence.lang} fence is never typed: put `<!-- code: FILE:NAME -->` above it", mend=False)
         if fence.code is not None and fence.lang not in LANGUAGES.values():
             page.complain(fence.line, f"the fence below `<!-- code: {fence.code.text} -->` is ```{fence.lang}")
+        if fence.lang == "console":
+            try:
+                parse_options(fence)
+            except (ValueError, re.error) as problem:
+                page.complain(fence.line, f"the fence's options: {problem}", mend=False)
         if fence.lang == "text":
             for number, line in enumerate(fence.content(page), fence.first + 1):
                 if line.startswith("$ "):
@@ -93,6 +100,7 @@ def check_size(page):
         page.complain(1, f"{lines} lines of excerpts; a lesson has at most {EXCERPT_LINES_MAX}", mend=False)
 
 
+@functools.lru_cache(maxsize=None)
 def hidden_ranges():
     """path -> [(function, first line, last line) of the body of every hole]"""
     found = {}

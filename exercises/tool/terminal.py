@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import termios
 import time
@@ -96,6 +97,7 @@ class Terminal:
         self.read_up_to = 0  # the row where what no fence has shown begins
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.chdir(directory)
             environment = dict(environment, PS1=MARK + SHELL, PS2=MARK + MORE)
             os.execvpe("bash", ["bash", "--norc", "--noprofile", "--noediting"], environment)

@@ -7,9 +7,8 @@ while that is not known yet, when nothing has come for a second.
 """
 import difflib
 import re
-import shlex
 
-from terminal import COLUMNS, KEYS, MARK, MORE, SHELL, Terminal
+from terminal import COLUMNS, KEYS, MORE, SHELL, Terminal
 
 PROMPT = re.compile(r"^((?:\w[\w.:-]*[=*!(^'\"-]*> |\(gdb\) |\w[\w.-]*=# ))")
 LIMIT_S = 20
@@ -34,6 +33,18 @@ class Step:
         return self.prompt + self.typed
 
 
+class Part:
+    """A fence, what stands on it, and its steps."""
+
+    def __init__(self, page, fence):
+        self.fence = fence
+        try:
+            self.vary, self.terminal, self.limit = parse_options(fence)
+        except (ValueError, re.error) as problem:
+            raise Refused(fence.line, f"the fence's options: {problem}") from problem
+        self.steps = parse_steps(page, fence)
+
+
 class Refused(Exception):
     """The page cannot be run to its end: (line, text)."""
 
@@ -41,7 +52,7 @@ class Refused(Exception):
 def parse_options(fence):
     """vary=, terminal=, limit= of a fence; ValueError says what is wrong."""
     vary, terminal, limit = [], 1, LIMIT_S
-    for word in shlex.split(fence.info, posix=True) if "\\" not in fence.info else split_info(fence.info):
+    for word in split_info(fence.info):
         name, equals, value = word.partition("=")
         if not equals or name not in ("vary", "terminal", "limit"):
             raise ValueError(f"`{word}` is none of vary=, terminal=, limit=")
@@ -87,90 +98,89 @@ class Run:
 
     def __init__(self, page, directory, environment):
         self.page, self.directory, self.environment = page, directory, environment
-        self.terminals, self.waiting = {}, {}
-        self.parts = []  # (fence, vary, limit, terminal, steps)
-        for fence in page.fences:
-            if fence.lang == "console":
-                try:
-                    vary, terminal, limit = parse_options(fence)
-                except (ValueError, re.error) as problem:
-                    raise Refused(fence.line, f"the fence's options: {problem}") from problem
-                self.parts.append((fence, vary, limit, terminal, parse_steps(page, fence)))
+        self.terminals = {}
+        self.parts = [Part(page, fence) for fence in page.fences if fence.lang == "console"]
 
     def following(self, part, index):
         """The next step that is typed in the same terminal, on the whole page."""
-        number = self.parts.index(part)
-        rest = part[4][index + 1:]
-        for other in self.parts[number + 1:]:
-            if other[3] == part[3]:
-                rest = rest + other[4]
+        rest = part.steps[index + 1:]
+        for other in self.parts[self.parts.index(part) + 1:]:
+            if other.terminal == part.terminal:
+                rest = rest + other.steps
         return next((step for step in rest if step.typed is not None), None)
 
     def run(self):
         for part in self.parts:
-            fence, vary, limit, number, steps = part
-            terminal = self.terminals.get(number)
-            if terminal is None:
-                terminal = self.terminals[number] = Terminal(self.directory, self.environment)
-                if not terminal.await_prompt([SHELL], 10):
-                    raise Refused(fence.line, "the shell does not start")
-                terminal.read_up_to = len(terminal.screen.rows) - 1
-            for index, step in enumerate(steps):
-                self.run_step(terminal, step, self.following(part, index), vary, limit)
+            terminal = self.terminals.get(part.terminal) or self.open_terminal(part)
+            for index, step in enumerate(part.steps):
+                self.run_step(terminal, step, self.following(part, index), part.vary, part.limit)
+
+    def open_terminal(self, part):
+        terminal = self.terminals[part.terminal] = Terminal(self.directory, self.environment)
+        if not terminal.await_prompt([SHELL], 10):
+            raise Refused(part.fence.line, "the shell does not start")
+        self.skip_shown(terminal)
+        return terminal
 
     def run_step(self, terminal, step, following, vary, limit):
         if step.typed is None:
-            if step.output or (following and following.is_key and following.line > step.line and step.output):
+            if step.output:
                 terminal.await_rows(lambda rows: same(step.output, trimmed(rows, terminal), vary), QUIET_S, limit)
-                self.show(terminal, step, 0)
+                self.show(terminal, step)
             return
         if len(step.row) > COLUMNS:
             raise Refused(step.line, f"this line is wider than the terminal's {COLUMNS} columns")
         if not step.is_key or step.prompt:
             if not terminal.await_prompt([step.prompt or SHELL], limit):
                 raise Refused(step.line, f"the prompt `{step.prompt}` is not there; the screen ends with:\n" + tail(terminal))
-        self.before_typing(terminal)
+        self.skip_shown(terminal)
         terminal.type(KEYS[step.typed] if step.is_key else step.typed + "\n")
         self.wait(terminal, step, following, vary, limit)
 
-    def before_typing(self, terminal):
-        """What came since the last fence and was shown by none is not shown."""
+    @staticmethod
+    def skip_shown(terminal):
+        """What comes from now on is not shown yet. What came between two fences and stands in neither is skipped."""
         terminal.read_up_to = len(terminal.screen.rows) - 1
 
     def wait(self, terminal, step, following, vary, limit):
         if following is not None and following.is_key and not following.prompt:
-            known = bool(step.output)
-            terminal.await_rows(lambda rows: known and same(step.output, trimmed(rows[1:], terminal), vary),
-                                limit if known else QUIET_S, limit)
-            if known:
-                terminal.receive(0.05)
-            self.show(terminal, step, 1)
+            self.wait_for_output(terminal, step, vary, limit)
             return
         # The row that was typed stays at the prompt until its echo has come.
         terminal.await_rows(lambda rows: len(rows) > 1 or terminal.screen.rows[-1] != step.prompt, None, limit)
         prompts = {SHELL, step.prompt} | ({following.prompt} if following else set()) - {""}
-        if step.row.endswith("\\") or step.prompt == MORE or (following and following.prompt == MORE):
+        if step.typed.endswith("\\") or MORE in (step.prompt, following and following.prompt):
             prompts.add(MORE)
-        prompt = terminal.await_prompt([prompt for prompt in prompts if prompt], limit)
+        prompt = terminal.await_prompt(sorted(prompts - {""}), limit)
         if prompt is None:
             raise Refused(step.line, f"no prompt came back within {limit} s after `{step.typed}`; awaited: " + ", ".join(
-                f"`{wanted}`" for wanted in sorted(prompts) if wanted) + "; the screen ends with:\n" + tail(terminal))
-        self.show(terminal, step, 1)
+                f"`{wanted}`" for wanted in sorted(prompts - {""})) + "; the screen ends with:\n" + tail(terminal))
+        self.show(terminal, step)
         if following and following.prompt and following.prompt != prompt:
             raise Refused(step.line, f"after `{step.typed}` came the prompt `{prompt}` where the page has "
                           f"`{following.prompt}`; the screen ends with:\n" + tail(terminal))
 
-    def show(self, terminal, step, skip):
+    def wait_for_output(self, terminal, step, vary, limit):
+        """No prompt will come, a key is pressed next: the output is awaited, or silence if it is not known."""
+        if step.output:
+            terminal.await_rows(lambda rows: terminal.screen.marked
+                                or same(step.output, trimmed(rows[1:], terminal), vary), None, limit)
+            terminal.receive(0.05)
+        else:
+            terminal.await_rows(lambda rows: False, QUIET_S, limit)
+        self.show(terminal, step)
+
+    def show(self, terminal, step):
         """Takes the rows since the typed one as the step's output."""
-        rows = terminal.unread()[skip:]
-        if step.is_key:  # what it printed may stand behind the key's own echo
-            first = terminal.unread()[0]
-            first = first[len(step.prompt.rstrip()):] if first.startswith(step.prompt.rstrip()) else first
-            first = first.strip()
-            first = first[len(step.typed):] if first.startswith(step.typed) else first
+        first, *rows = terminal.unread()
+        if step.typed is None:
+            rows = [first, *rows]
+        elif step.is_key:  # what it printed may stand behind the key's own echo
+            for echo in (step.prompt.rstrip(), step.typed):
+                first = first[len(echo):].strip() if first.startswith(echo) else first
             rows = ([first] if first else []) + rows
         step.seen = trimmed(rows, terminal)
-        terminal.read_up_to = len(terminal.screen.rows) - 1
+        self.skip_shown(terminal)
 
 
 def trimmed(rows, terminal):
@@ -219,12 +229,12 @@ def difference(step, vary):
 def compare(parts):
     """(complaints as (line, text), edits) of a page that ran to its end."""
     wrong, edits = [], []
-    for fence, vary, _, _, steps in parts:
-        for step in steps:
-            if step.seen is None or same(step.output, step.seen, vary):
+    for part in parts:
+        for step in part.steps:
+            if step.seen is None or same(step.output, step.seen, part.vary):
                 continue
-            at, text = difference(step, vary)
+            at, text = difference(step, part.vary)
             of = f"`{step.typed}`" if step.typed is not None else "what the terminal had shown before"
             wrong.append((step.line + 1 + at, f"the transcript differs, output of {of}:\n    {text}"))
-            edits.append((step.line, step.line + len(step.output), merged(step.output, step.seen, vary)))
+            edits.append((step.line, step.line + len(step.output), merged(step.output, step.seen, part.vary)))
     return wrong, edits
