@@ -93,6 +93,13 @@ static void release_connection(struct connection *connection) {
     mem_free(connection);
 }
 
+/* A frame carries the time that is left, not the time of day: the clocks of two machines differ,
+ * and what is lost on the way (the message's own travel) makes the deadline late, never early. */
+static uint64_t deadline_of(const struct frame *frame, uint64_t now_ns) {
+    if (frame->timeout_ms == 0) return REQUEST_NO_DEADLINE;
+    return now_ns + frame->timeout_ms * NS_PER_MS;
+}
+
 static struct rpc_call *call_new(struct connection *connection, const struct frame *frame) {
     struct rpc_server *server = connection->server;
     struct rpc_call *call = server->free_calls;
@@ -100,12 +107,9 @@ static struct rpc_call *call_new(struct connection *connection, const struct fra
         server->free_calls = call->next;
     else
         call = mem_alloc(sizeof *call);
-    uint64_t deadline_ns = REQUEST_NO_DEADLINE;
-    if (frame->timeout_ms > 0)
-        deadline_ns = env_now_ns(server->context->env) + frame->timeout_ms * NS_PER_MS;
     *call = (struct rpc_call){.node = {.id = frame->request_id}, .connection = connection};
     cancel_token_init(&call->token);
-    call->request = request_init(deadline_ns);
+    call->request = request_init(deadline_of(frame, env_now_ns(server->context->env)));
     call->request.cancel = &call->token;
     call->request.trace_id = frame->trace_id;
     call->request.priority = (enum request_priority)(frame->flags & FRAME_FLAG_PRIORITY_MASK);

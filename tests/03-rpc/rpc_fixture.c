@@ -183,16 +183,27 @@ void raw_peer_deinit(struct raw_peer *peer) {
 bool raw_peer_open(void *peer) { return ((struct raw_peer *)peer)->open; }
 bool raw_peer_closed(void *peer) { return !((struct raw_peer *)peer)->stream; }
 
-void raw_peer_send_handshake(struct raw_peer *peer) {
+void raw_peer_introduce(struct raw_peer *peer, const struct rpc_identity *identity,
+                        hlc_timestamp clock) {
     RpcHandshake message = RPC_HANDSHAKE__INIT;
-    message.protocol_version = RPC_PROTOCOL_VERSION;
-    message.listen_address = (char *)(uintptr_t) "";
+    message.cluster_id = identity->cluster_id;
+    message.node_id = identity->node_id;
+    message.instance_id = identity->instance_id;
+    message.listen_address = (char *)(uintptr_t)identity->listen_address;
+    message.protocol_version = identity->protocol_version;
+    message.feature_level = identity->feature_level;
     struct buf payload = BUF_INIT;
     rpc_pack(&payload, &message.base);
     struct buf bytes = BUF_INIT;
     buf_append_string(&bytes, FRAME_PREFACE);
-    frame_append(&bytes, &(struct frame){.kind = FRAME_HANDSHAKE, .payload = buf_slice(&payload)});
+    frame_append(
+        &bytes,
+        &(struct frame){.kind = FRAME_HANDSHAKE, .clock = clock, .payload = buf_slice(&payload)});
     stream_write(peer->stream, buf_slice(&bytes));
     buf_deinit(&bytes);
     buf_deinit(&payload);
+}
+
+void raw_peer_send_handshake(struct raw_peer *peer) {
+    raw_peer_introduce(peer, &(struct rpc_identity){.protocol_version = RPC_PROTOCOL_VERSION}, 0);
 }

@@ -66,7 +66,10 @@ void raw_peer_dial(struct fixture *fixture, struct raw_peer *peer);
 void raw_peer_deinit(struct raw_peer *peer);
 bool raw_peer_open(void *peer);
 bool raw_peer_closed(void *peer);
-/* Preface and handshake of a client of version 1. */
+/* Preface and handshake, as that node, at that clock. */
+void raw_peer_introduce(struct raw_peer *peer, const struct rpc_identity *identity,
+                        hlc_timestamp clock);
+/* The same for a client of version 1. */
 void raw_peer_send_handshake(struct raw_peer *peer);
 
 #endif

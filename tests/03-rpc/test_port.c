@@ -71,7 +71,7 @@ static void word_port_deinit(struct word_port *w) {
 static bool get_has_bytes(void *arg) { return ((struct word_port *)arg)->get.first_bytes.len > 0; }
 static bool gex_has_bytes(void *arg) { return ((struct word_port *)arg)->gex.first_bytes.len > 0; }
 
-TEST("5", 1, each_protocol_gets_its_streams_with_all_their_bytes) {
+TEST("1", 1, each_protocol_gets_its_streams_with_all_their_bytes) {
     struct word_port w;
     word_port_init(&w, NULL);
     struct raw_peer one, two;
@@ -105,7 +105,7 @@ static void type_one(void *arg) {
                     env_now_ns(typist->port->fixture.env) + NS_PER_MS);
 }
 
-TEST("5", 1, protocol_is_recognized_when_its_first_bytes_come_one_by_one) {
+TEST("1", 1, protocol_is_recognized_when_its_first_bytes_come_one_by_one) {
     struct word_port w;
     word_port_init(&w, NULL);
     struct typist typist = {.port = &w, .text = "GEX"};
@@ -120,7 +120,7 @@ TEST("5", 1, protocol_is_recognized_when_its_first_bytes_come_one_by_one) {
     word_port_deinit(&w);
 }
 
-TEST("5", 1, random_bytes_on_the_port_are_closed) {
+TEST("1", 1, random_bytes_on_the_port_are_closed) {
     struct word_port w;
     word_port_init(&w, NULL);
     struct prng prng;
@@ -140,7 +140,7 @@ TEST("5", 1, random_bytes_on_the_port_are_closed) {
     word_port_deinit(&w);
 }
 
-TEST("5", 2, client_that_shows_no_protocol_in_time_is_closed) {
+TEST("1", 2, client_that_shows_no_protocol_in_time_is_closed) {
     struct port_options options = port_options_default();
     options.first_bytes_timeout_ns = 30 * NS_PER_MS;
     struct word_port w;
@@ -157,7 +157,7 @@ TEST("5", 2, client_that_shows_no_protocol_in_time_is_closed) {
     word_port_deinit(&w);
 }
 
-TEST("5", 3, connection_over_the_limit_is_refused_and_the_next_after_a_close_is_not) {
+TEST("1", 3, connection_over_the_limit_is_refused_and_the_next_after_a_close_is_not) {
     struct port_options options = port_options_default();
     options.max_connections = 1;
     struct word_port w;
@@ -181,7 +181,7 @@ TEST("5", 3, connection_over_the_limit_is_refused_and_the_next_after_a_close_is_
     word_port_deinit(&w);
 }
 
-TEST("5", 0, port_that_is_taken_is_said_to_be_in_use) {
+TEST("1", 0, port_that_is_taken_is_said_to_be_in_use_and_its_owner_goes_on) {
     struct word_port w;
     word_port_init(&w, NULL);
     struct port_options options = port_options_default();
@@ -193,5 +193,10 @@ TEST("5", 0, port_that_is_taken_is_said_to_be_in_use) {
     char number[8];
     snprintf(number, sizeof number, "%u", (unsigned)options.port);
     assert_non_null(strstr(error.message, number));
+    struct raw_peer peer;
+    raw_peer_dial(&w.fixture, &peer);
+    stream_write(peer.stream, SLICE_LITERAL("GEX"));
+    fixture_run(&w.fixture, gex_has_bytes, &w);
+    raw_peer_deinit(&peer);
     word_port_deinit(&w);
 }

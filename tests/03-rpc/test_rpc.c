@@ -89,13 +89,92 @@ TEST("2", 0, payload_of_eight_megabytes_goes_there_and_back) {
 TEST("2", 2, call_over_the_payload_limit_is_refused_before_it_is_sent) {
     struct fixture f;
     fixture_init(&f);
-    f.client_context.payload_limit_bytes = 4;
     struct rpc_client *client = fixture_client(&f, NULL);
+    fixture_connect(&f, client);
+    f.client_context.payload_limit_bytes = 4;
     struct outcome outcome = {0};
     rpc_call(client, METHOD_ECHO, HELLO, NULL, outcome_record, &outcome);
     fixture_run(&f, outcome_known, &outcome);
     assert_status(STATUS_TOO_LARGE, outcome.status);
     rpc_client_free(client);
+    fixture_deinit(&f);
+}
+
+/* ---- what a server makes of a request ------------------------------------------------------- */
+
+/* A caller that speaks bytes; its first call is held when this returns. */
+static struct rpc_call *raw_request(struct fixture *f, struct raw_peer *peer, uint32_t timeout_ms) {
+    raw_peer_dial(f, peer);
+    raw_peer_send_handshake(peer);
+    struct buf bytes = BUF_INIT;
+    frame_append(&bytes, &(struct frame){.kind = FRAME_REQUEST,
+                                         .method = METHOD_HOLD,
+                                         .timeout_ms = timeout_ms,
+                                         .request_id = 5});
+    stream_write(peer->stream, buf_slice(&bytes));
+    buf_deinit(&bytes);
+    fixture_run(f, fixture_holds_a_call, f);
+    return f->held[0];
+}
+
+TEST("2", 0, time_left_in_a_request_is_a_deadline_on_the_clock_of_the_server) {
+    struct fixture f;
+    fixture_init(&f);
+    struct raw_peer peer;
+    uint64_t before_ns = env_now_ns(f.env);
+    struct rpc_call *call = raw_request(&f, &peer, 60000);
+    uint64_t deadline_ns = rpc_call_request(call)->deadline_ns;
+    assert_true(deadline_ns >= before_ns + 60000 * NS_PER_MS);
+    assert_true(deadline_ns <= env_now_ns(f.env) + 60000 * NS_PER_MS);
+    rpc_reply(call, HELLO);
+    raw_peer_deinit(&peer);
+    fixture_deinit(&f);
+}
+
+static bool is_cancelled(void *call) { return rpc_call_request(call)->cancel->cancelled; }
+
+TEST("2", 3, cancel_frame_fires_the_token_of_its_call_and_no_answer_is_sent) {
+    struct fixture f;
+    fixture_init(&f);
+    struct raw_peer peer;
+    struct rpc_call *call = raw_request(&f, &peer, 0);
+    struct buf bytes = BUF_INIT;
+    frame_append(&bytes, &(struct frame){.kind = FRAME_CANCEL, .request_id = 6});
+    frame_append(&bytes, &(struct frame){.kind = FRAME_CANCEL, .request_id = 5});
+    stream_write(peer.stream, buf_slice(&bytes));
+    fixture_run(&f, is_cancelled, call);
+    uint64_t frames = f.server_context.frames_out->value;
+    rpc_reply(call, HELLO);
+    assert_int_equal(frames, f.server_context.frames_out->value);
+    buf_deinit(&bytes);
+    raw_peer_deinit(&peer);
+    fixture_deinit(&f);
+}
+
+static bool echo_is_back(void *peer) {
+    const struct buf *received = &((struct raw_peer *)peer)->received;
+    return received->len > 0 && memmem(received->data, received->len, "hello", 5);
+}
+
+TEST("2", 2, request_id_in_use_is_refused_and_the_first_call_lives) {
+    struct fixture f;
+    fixture_init(&f);
+    struct raw_peer peer;
+    struct rpc_call *call = raw_request(&f, &peer, 0);
+    struct buf bytes = BUF_INIT;
+    frame_append(&bytes,
+                 &(struct frame){.kind = FRAME_REQUEST, .method = METHOD_HOLD, .request_id = 5});
+    frame_append(&bytes, &(struct frame){.kind = FRAME_REQUEST,
+                                         .method = METHOD_ECHO,
+                                         .request_id = 6,
+                                         .payload = HELLO});
+    stream_write(peer.stream, buf_slice(&bytes));
+    fixture_run(&f, echo_is_back, &peer);
+    assert_int_equal(1, f.held_count);
+    assert_false(is_cancelled(call));
+    rpc_reply(call, HELLO);
+    buf_deinit(&bytes);
+    raw_peer_deinit(&peer);
     fixture_deinit(&f);
 }
 
@@ -128,7 +207,7 @@ TEST("3", 1, call_past_its_deadline_ends_with_deadline_and_the_handler_is_cancel
     fixture_deinit(&f);
 }
 
-TEST("3", 1, call_whose_deadline_has_passed_already_is_not_sent) {
+TEST("2", 1, call_whose_deadline_has_passed_already_is_not_sent) {
     struct fixture f;
     fixture_init(&f);
     struct rpc_client *client = fixture_client(&f, NULL);
@@ -143,7 +222,7 @@ TEST("3", 1, call_whose_deadline_has_passed_already_is_not_sent) {
     fixture_deinit(&f);
 }
 
-TEST("3", 0, request_without_a_deadline_arrives_without_one) {
+TEST("2", 0, request_without_a_deadline_arrives_without_one) {
     struct fixture f;
     fixture_init(&f);
     struct rpc_client *client = fixture_client(&f, NULL);
@@ -228,7 +307,7 @@ static void on_pipelined(void *arg, enum status status, struct slice reply,
 
 static bool pipeline_done(void *arg) { return ((struct pipeline *)arg)->next == PIPELINED; }
 
-TEST("4", 3, hundred_thousand_pipelined_calls_are_answered_in_order) {
+TEST("2", 3, hundred_thousand_pipelined_calls_are_answered_in_order) {
     TEST_LIMIT(30000);
     struct fixture f;
     fixture_init(&f);
@@ -246,7 +325,7 @@ TEST("4", 3, hundred_thousand_pipelined_calls_are_answered_in_order) {
     fixture_deinit(&f);
 }
 
-TEST("4", 2, calls_over_the_bound_of_a_connection_are_busy) {
+TEST("2", 2, calls_over_the_bound_of_a_connection_are_busy) {
     struct fixture f;
     fixture_init(&f);
     f.server_context.max_calls_per_connection = 2;
@@ -272,7 +351,7 @@ static bool thousand_collected(void *arg) {
     return ((struct fixture *)arg)->collected_count == 1000;
 }
 
-TEST("4", 3, messages_arrive_in_the_order_in_which_they_were_sent) {
+TEST("2", 3, messages_arrive_in_the_order_in_which_they_were_sent) {
     struct fixture f;
     fixture_init(&f);
     struct rpc_client *client = fixture_client(&f, NULL);
@@ -297,7 +376,7 @@ static bool nobody_is_connected(void *arg) {
 }
 
 /* A caller that sends and never reads. */
-TEST("4", 4, peer_that_does_not_read_its_answers_is_not_read_from) {
+TEST("2", 4, peer_that_does_not_read_its_answers_is_not_read_from) {
     struct fixture f;
     fixture_init(&f);
     struct raw_peer peer;
@@ -324,7 +403,7 @@ TEST("4", 4, peer_that_does_not_read_its_answers_is_not_read_from) {
     fixture_deinit(&f);
 }
 
-TEST("4", 4, peer_whose_unread_answers_fill_the_output_is_cut_off) {
+TEST("2", 4, peer_whose_unread_answers_fill_the_output_is_cut_off) {
     struct fixture f;
     fixture_init(&f);
     f.server_context.output_limit_bytes = 1024 * 1024;
@@ -367,7 +446,7 @@ static void free_the_client(void *arg, enum status status, struct slice reply,
     outcome_record(&suicide->outcome, status, reply, error);
 }
 
-TEST("4", 1, client_may_be_freed_in_a_callback_and_the_other_calls_are_cancelled) {
+TEST("2", 1, client_may_be_freed_in_a_callback_and_the_other_calls_are_cancelled) {
     struct fixture f;
     fixture_init(&f);
     struct suicide suicide = {.client = fixture_client(&f, NULL)};
@@ -383,7 +462,7 @@ TEST("4", 1, client_may_be_freed_in_a_callback_and_the_other_calls_are_cancelled
     fixture_deinit(&f);
 }
 
-TEST("4", 1, call_outlives_its_server) {
+TEST("2", 1, call_outlives_its_server) {
     struct fixture f;
     fixture_init(&f);
     struct rpc_client *client = fixture_client(&f, NULL);
@@ -411,7 +490,7 @@ static void await_answer(void *arg) {
     awaiting->outcome.count++;
 }
 
-TEST("4", 0, coroutine_awaits_the_answer_of_a_call) {
+TEST("2", 0, coroutine_awaits_the_answer_of_a_call) {
     struct fixture f;
     fixture_init(&f);
     struct co_pool *pool = co_pool_new(f.env, 4);
@@ -432,7 +511,7 @@ TEST("4", 0, coroutine_awaits_the_answer_of_a_call) {
     fixture_deinit(&f);
 }
 
-TEST("4", 1, cancelled_coroutine_gives_up_its_call) {
+TEST("3", 1, cancelled_coroutine_gives_up_its_call) {
     struct fixture f;
     fixture_init(&f);
     struct co_pool *pool = co_pool_new(f.env, 4);

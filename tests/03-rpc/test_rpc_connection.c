@@ -109,7 +109,7 @@ TEST("3", 0, waits_between_attempts_to_connect_grow) {
     fixture_deinit(&f);
 }
 
-TEST("3", 2, silence_of_a_peer_ends_the_connection) {
+TEST("2", 2, silence_of_a_peer_ends_the_connection) {
     struct fixture f;
     fixture_init(&f);
     f.server_context.ping_interval_ns = 10 * NS_PER_MS;
@@ -128,7 +128,7 @@ TEST("3", 2, silence_of_a_peer_ends_the_connection) {
     fixture_deinit(&f);
 }
 
-TEST("3", 3, idle_connection_is_kept_up_by_pings) {
+TEST("2", 3, idle_connection_is_kept_up_by_pings) {
     struct fixture f;
     fixture_init(&f);
     f.server_context.ping_interval_ns = f.client_context.ping_interval_ns = 20 * NS_PER_MS;
@@ -145,28 +145,33 @@ TEST("3", 3, idle_connection_is_kept_up_by_pings) {
 
 /* ---- handshakes ----------------------------------------------------------------------------- */
 
-static bool has_error(void *client) { return rpc_client_last_error(client)->status != STATUS_OK; }
+/* Introduces itself as `identity` at `clock`; expects to be turned away, with `why` in the
+ * message. */
+static void assert_refused(struct fixture *f, const struct rpc_identity *identity,
+                           hlc_timestamp clock, const char *why) {
+    struct raw_peer peer;
+    raw_peer_dial(f, &peer);
+    raw_peer_introduce(&peer, identity, clock);
+    fixture_run(f, raw_peer_closed, &peer);
+    buf_append_byte(&peer.received, 0);
+    assert_non_null(memmem(peer.received.data, peer.received.len, why, strlen(why)));
+    raw_peer_deinit(&peer);
+}
 
 TEST("2", 1, node_of_another_cluster_is_refused_and_told_why) {
     struct fixture f;
     fixture_init(&f);
     f.server_context.self.cluster_id = 1;
-    f.client_context.self.cluster_id = 2;
-    struct rpc_client *client = fixture_client(&f, NULL);
-    fixture_run(&f, has_error, client);
-    assert_non_null(strstr(rpc_client_last_error(client)->message, "another cluster"));
-    rpc_client_free(client);
+    struct rpc_identity stranger = {.cluster_id = 2, .protocol_version = RPC_PROTOCOL_VERSION};
+    assert_refused(&f, &stranger, 0, "another cluster");
     fixture_deinit(&f);
 }
 
 TEST("2", 1, other_protocol_version_is_refused) {
     struct fixture f;
     fixture_init(&f);
-    f.client_context.self.protocol_version = 9;
-    struct rpc_client *client = fixture_client(&f, NULL);
-    fixture_run(&f, has_error, client);
-    assert_status(STATUS_UNSUPPORTED, rpc_client_last_error(client)->status);
-    rpc_client_free(client);
+    struct rpc_identity newer = {.protocol_version = 9};
+    assert_refused(&f, &newer, 0, "protocol version 9");
     fixture_deinit(&f);
 }
 
@@ -182,31 +187,39 @@ TEST("2", 1, check_of_the_owner_may_refuse_and_sees_the_whole_handshake) {
     struct rpc_identity seen = {0};
     f.server_context.check = refuse_node_7;
     f.server_context.check_arg = &seen;
-    f.client_context.self.node_id = 7;
-    f.client_context.self.instance_id = UINT64_C(0x1234567812345678);
-    f.client_context.self.feature_level = 3;
-    snprintf(f.client_context.self.listen_address, sizeof(f.client_context.self.listen_address),
-             "10.0.0.7:9001");
-    struct rpc_client *client = fixture_client(&f, NULL);
-    struct outcome outcome = {0};
-    rpc_call(client, METHOD_ECHO, HELLO, NULL, outcome_record, &outcome);
-    fixture_run(&f, outcome_known, &outcome);
-    assert_status(STATUS_UNAVAILABLE, outcome.status);
-    assert_non_null(strstr(outcome.error.message, "node 7 is taken"));
-    assert_true(seen.instance_id == UINT64_C(0x1234567812345678));
-    assert_int_equal(3, seen.feature_level);
-    assert_string_equal("10.0.0.7:9001", seen.listen_address);
-    rpc_client_free(client);
+    struct rpc_identity seven = {.node_id = 7,
+                                 .instance_id = UINT64_C(0x1234567812345678),
+                                 .listen_address = "10.0.0.7:9001",
+                                 .protocol_version = RPC_PROTOCOL_VERSION,
+                                 .feature_level = 3};
+    assert_refused(&f, &seven, 0, "node 7 is taken");
+    assert_memory_equal(&seven, &seen, sizeof seen);
     fixture_deinit(&f);
 }
 
 TEST("2", 1, clock_too_far_ahead_is_refused) {
     struct fixture f;
     fixture_init(&f);
-    hlc_advance(&f.client_clock, hlc_from_wall(env_wall_ns(f.env) + 3600 * NS_PER_S));
+    struct rpc_identity client = {.protocol_version = RPC_PROTOCOL_VERSION};
+    assert_refused(&f, &client, hlc_from_wall(env_wall_ns(f.env) + 3600 * NS_PER_S), "clock");
+    fixture_deinit(&f);
+}
+
+static bool has_error(void *client) { return rpc_client_last_error(client)->status != STATUS_OK; }
+
+TEST("3", 2, client_that_was_refused_says_why_and_its_calls_are_unavailable) {
+    struct fixture f;
+    fixture_init(&f);
+    f.server_context.self.cluster_id = 1;
+    f.client_context.self.cluster_id = 2;
     struct rpc_client *client = fixture_client(&f, NULL);
+    struct outcome outcome = {0};
+    rpc_call(client, METHOD_ECHO, HELLO, NULL, outcome_record, &outcome);
+    fixture_run(&f, outcome_known, &outcome);
+    assert_status(STATUS_UNAVAILABLE, outcome.status);
+    assert_non_null(strstr(outcome.error.message, "another cluster"));
     fixture_run(&f, has_error, client);
-    assert_non_null(strstr(rpc_client_last_error(client)->message, "clock"));
+    assert_non_null(strstr(rpc_client_last_error(client)->message, "another cluster"));
     rpc_client_free(client);
     fixture_deinit(&f);
 }
