@@ -51,7 +51,7 @@ static void put_many(struct fixture *f, unsigned count) {
     }
 }
 
-TEST(ROCKSDB_STEP, 2, rocksdb_without_an_own_log_writes_nothing_twice) {
+TEST("8", 2, rocksdb_without_an_own_log_writes_nothing_twice) {
     struct fixture f;
     size_t files;
     setup_with(&f, "rocksdb", false);
@@ -62,7 +62,7 @@ TEST(ROCKSDB_STEP, 2, rocksdb_without_an_own_log_writes_nothing_twice) {
     teardown(&f);
 }
 
-TEST(ROCKSDB_STEP, 2, rocksdb_with_an_own_log_has_each_write_in_it_before_any_flush) {
+TEST("8", 2, rocksdb_with_an_own_log_has_each_write_in_it_before_any_flush) {
     struct fixture f;
     size_t files;
     setup_with(&f, "rocksdb", true);
@@ -74,7 +74,7 @@ TEST(ROCKSDB_STEP, 2, rocksdb_with_an_own_log_has_each_write_in_it_before_any_fl
     teardown(&f);
 }
 
-TEST(ROCKSDB_STEP, 0, rocksdb_begins_a_table_when_its_write_buffer_is_full) {
+TEST("8", 0, rocksdb_begins_a_table_when_its_write_buffer_is_full) {
     struct fixture f;
     size_t files;
     setup(&f, "rocksdb");
@@ -86,7 +86,7 @@ TEST(ROCKSDB_STEP, 0, rocksdb_begins_a_table_when_its_write_buffer_is_full) {
     teardown(&f);
 }
 
-TEST(ROCKSDB_STEP, 0, rocksdb_compresses_what_it_flushes) {
+TEST("8", 0, rocksdb_compresses_what_it_flushes) {
     struct fixture f;
     size_t files;
     uint8_t *zeros = mem_zalloc(100000);
@@ -100,7 +100,7 @@ TEST(ROCKSDB_STEP, 0, rocksdb_compresses_what_it_flushes) {
     teardown(&f);
 }
 
-TEST(ROCKSDB_STEP, 3, rocksdb_iterator_keeps_bounds_that_its_caller_forgets) {
+TEST("8", 3, rocksdb_iterator_keeps_bounds_that_its_caller_forgets) {
     struct fixture f;
     setup(&f, "rocksdb");
     for (const char *key = "abcdefgh"; *key != '\0'; key++)
@@ -125,7 +125,7 @@ TEST(ROCKSDB_STEP, 3, rocksdb_iterator_keeps_bounds_that_its_caller_forgets) {
     teardown(&f);
 }
 
-TEST(ROCKSDB_STEP, 3, rocksdb_iterator_without_a_snapshot_keeps_the_state_of_its_creation) {
+TEST("8", 3, rocksdb_iterator_without_a_snapshot_keeps_the_state_of_its_creation) {
     struct fixture f;
     setup(&f, "rocksdb");
     put(&f, "a", "1");
@@ -139,7 +139,7 @@ TEST(ROCKSDB_STEP, 3, rocksdb_iterator_without_a_snapshot_keeps_the_state_of_its
     teardown(&f);
 }
 
-TEST(ROCKSDB_STEP, 0, rocksdb_finds_in_memory_what_it_has_just_flushed) {
+TEST("8", 0, rocksdb_finds_in_memory_what_it_has_just_flushed) {
     struct fixture f;
     setup(&f, "rocksdb");
     put_many(&f, 200);
@@ -154,7 +154,7 @@ TEST(ROCKSDB_STEP, 0, rocksdb_finds_in_memory_what_it_has_just_flushed) {
     teardown(&f);
 }
 
-TEST(ROCKSDB_STEP, 0, rocksdb_keeps_room_on_the_disk_for_all_its_buffers) {
+TEST("8", 0, rocksdb_keeps_room_on_the_disk_for_all_its_buffers) {
     struct fixture f;
     setup(&f, "rocksdb");
     assert_ok(engine_writable(f.engine), NULL);
