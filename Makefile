@@ -156,7 +156,7 @@ $(foreach c,$(CHAPTERS),$(eval $(call compile_dir,chapters/$(c),$(c))))
 $(foreach d,$(patsubst %/,%,$(sort $(dir $(wildcard final/*.c final/bench/*.c)))),\
   $(eval $(call compile_dir,$(d),$(TOP),-iquote final $(PKG_CFLAGS.final))))
 $(foreach d,$(sort harness $(SUITE_DIRS)),\
-  $(eval $(call compile_dir,tests/$(d),$(TOP),-iquote tests/harness -iquote final $(PKG_CFLAGS.tests) $(PKG_CFLAGS.final))))
+  $(eval $(call compile_dir,tests/$(d),$(TOP),-iquote tests/harness -iquote tests/$(d:/reference=) -iquote final $(PKG_CFLAGS.tests) $(PKG_CFLAGS.final))))
 $(foreach l,$(LAYERS),$(if $(PROTO.$(l)),$(eval $(call generate_dir,$(l),$(PROTO_PATH.$(l))))))
 
 # What a deleted proto left behind must not be found by an include.
@@ -191,7 +191,7 @@ $(foreach m,$(BENCHES),$(eval $(call program,bench/$(basename $(notdir $(m))),$(
 suite_layer   = $(or $(filter $(firstword $(subst /, ,$(1))),$(CHAPTERS)),$(if $(filter lib harness,$(1)),lib))
 suite_objects = $(if $(suite_layer),$(call upto,OBJ,$(suite_layer)),$(WHOLE))
 suite_libs    = $(if $(suite_layer),$(call upto,PKG_LIBS,$(suite_layer)),$(WHOLE_LIBS)) $(PKG_LIBS.tests)
-suite_helpers = $(call object,$(filter-out $(wildcard tests/$(1)/test_*.c tests/harness/harness.c),$(sort $(wildcard tests/$(1)/*.c))))
+suite_helpers = $(call object,$(filter-out tests/harness/harness.c $(wildcard tests/$(1)/test_*.c tests/$(1:/reference=)/test_*.c),$(sort $(wildcard tests/$(1)/*.c tests/$(1:/reference=)/*.c))))
 $(foreach t,$(SUITE_DIRS),$(foreach s,$(wildcard tests/$(t)/test_*.c),\
   $(eval $(call program,$(s:.c=),$(call object,$(s)) $(HARNESS_OBJ) $(call suite_helpers,$(t)) $(call suite_objects,$(t)),$(call suite_libs,$(t))))))
 

@@ -18,7 +18,8 @@ enum fault_kind {
     FAULT_CRASH,       /* this and every later operation fails with IO and changes nothing */
     FAULT_NO_SPACE,    /* writes fail with NO_SPACE until env_fault_clear */
     FAULT_WRITE_ERROR, /* this write fails with IO */
-    FAULT_SYNC_ERROR   /* this sync fails with IO; what it covered may or may not be on disk */
+    FAULT_SYNC_ERROR,  /* this sync fails with IO; what it covered may or may not be on disk */
+    FAULT_SYNC_LIES    /* syncs say OK and make nothing durable, until env_fault_clear */
 };
 /* From operation number `at` on: the one before which env_fault_operations says `at`. One fault at
  * a time; FAULT_WRITE_ERROR and FAULT_SYNC_ERROR strike once, at the first write or sync from there

@@ -165,6 +165,9 @@ static enum status do_help(struct prompt *prompt, const struct slice *words, str
     (void)words, (void)error;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         puts(commands[i].name != NULL ? commands[i].usage : prompt->store->save_command);
+    for (const struct prompt_command *more = prompt->store->more; more != NULL && more->name;
+         more++)
+        puts(more->usage);
     puts("A word in double quotes may hold blanks and \\\" \\\\ \\n \\xNN.");
     return STATUS_OK;
 }
@@ -178,8 +181,24 @@ static const struct command *find_command(const struct prompt *prompt, struct sl
     return NULL;
 }
 
+static const struct prompt_command *find_more(const struct prompt *prompt, struct slice word) {
+    for (const struct prompt_command *more = prompt->store->more; more != NULL && more->name;
+         more++)
+        if (slice_equal(slice_of_string(more->name), word)) return more;
+    return NULL;
+}
+
+static enum status run_more(struct prompt *prompt, const struct prompt_command *more,
+                            const struct slice *words, size_t count, struct error *error) {
+    if (count < more->words_min || count > more->words_max)
+        return error_set(error, STATUS_INVALID, "usage: %s", more->usage);
+    return more->run(prompt->store->arg, words, error);
+}
+
 static enum status run_words(struct prompt *prompt, const struct slice *words, size_t count,
                              struct error *error) {
+    const struct prompt_command *more = find_more(prompt, words[0]);
+    if (more != NULL) return run_more(prompt, more, words, count, error);
     const struct command *command = find_command(prompt, words[0]);
     if (command == NULL) return error_set(error, STATUS_INVALID, "no such command; try help");
     if (count < command->words_min || count > command->words_max)

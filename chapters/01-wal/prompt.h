@@ -10,6 +10,15 @@
 #include "slice.h"
 #include "status.h"
 
+/* A command of the node's own. Words that were not given are empty. */
+struct prompt_command {
+    const char *name;
+    size_t words_min; /* its name included */
+    size_t words_max; /* at most 4 */
+    enum status (*run)(void *arg, const struct slice *words, struct error *error);
+    const char *usage; /* "crash HOW   what it does", for help */
+};
+
 /* What the prompt works on. A write is durable when it returns OK. */
 struct prompt_store {
     void *arg;
@@ -24,6 +33,8 @@ struct prompt_store {
     /* "snapshot" or "flush": what the command is called and does. */
     const char *save_command;
     enum status (*save)(void *arg, struct error *error);
+    /* Ends with a NULL name; may be NULL. */
+    const struct prompt_command *more;
 };
 
 /* Runs until the end of the input or `quit`. Returns the exit status of the node: 0, or 1 if the

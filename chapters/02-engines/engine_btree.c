@@ -248,4 +248,5 @@ const struct engine_ops engine_btree_ops = {
     .iterator_new = btree_engine_iterator_new,
     .checkpoint = btree_engine_checkpoint,
     .size_estimate = btree_engine_size_estimate,
+    .draw = btree_draw,
 };

@@ -57,4 +57,7 @@ void btree_engine_flush_soon(struct engine_btree *engine);
 /* The engine closes. True: the pager belongs to the flush that is still at the disk. */
 bool btree_engine_flush_give_up(struct engine_btree *engine);
 
+/* btree_draw.c */
+enum status btree_draw(struct engine *base, struct buf *out, struct error *error);
+
 #endif

@@ -28,6 +28,8 @@ struct engine_ops {
                                             const struct engine_iterator_options *options);
     enum status (*checkpoint)(struct engine *engine, const char *dir, struct error *error);
     uint64_t (*size_estimate)(struct engine *engine, struct slice start, struct slice end);
+    /* NULL: no picture (engine_draw.h) */
+    enum status (*draw)(struct engine *engine, struct buf *out, struct error *error);
 };
 
 /* Keys handed to seek and seek_for_prev lie inside the bounds; both ends of the bounds are handled

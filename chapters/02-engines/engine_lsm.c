@@ -203,4 +203,5 @@ const struct engine_ops engine_lsm_ops = {
     .iterator_new = new_iterator,
     .checkpoint = lsm_checkpoint,
     .size_estimate = lsm_size_estimate,
+    .draw = lsm_draw,
 };

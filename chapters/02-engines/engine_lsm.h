@@ -103,4 +103,8 @@ enum status lsm_write_manifest(struct engine_lsm *engine, const char *dir, uint6
 
 enum status lsm_checkpoint(struct engine *base, const char *dir, struct error *error);
 
+/* ---- lsm_draw.c ----------------------------------------------------------------------------- */
+
+enum status lsm_draw(struct engine *base, struct buf *out, struct error *error);
+
 #endif

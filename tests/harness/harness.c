@@ -332,20 +332,25 @@ static int remove_entry(const char *path, const struct stat *info, int kind, str
 
 /* cmocka's frame around its one test says nothing new; its [  ERROR   ] and [   LINE   ] do. */
 static bool is_frame(const char *line) {
-    static const char *const frames[] = {"[==========]", "[ RUN      ]",      "[  FAILED  ]",
-                                         "[  PASSED  ]", " 1 FAILED TEST(S)", "\n"};
+    static const char *const frames[] = {"[==========]",
+                                         "[ RUN      ]",
+                                         "[  FAILED  ]",
+                                         "[       OK ]",
+                                         "[  PASSED  ]",
+                                         " 1 FAILED TEST(S)",
+                                         "\n"};
     for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
         if (strncmp(line, frames[i], strlen(frames[i])) == 0) return true;
     }
     return false;
 }
 
-static void show_output(FILE *output) {
+static void show_output(FILE *output, FILE *to) {
     char line[4096];
     rewind(output);
     while (fgets(line, sizeof(line), output)) {
         if (is_frame(line)) continue;
-        fprintf(stderr, "      %s%s", line, strchr(line, '\n') ? "" : "\n");
+        fprintf(to, "      %s%s", line, strchr(line, '\n') ? "" : "\n");
     }
 }
 
@@ -369,7 +374,7 @@ static void explain_failure(const struct harness_test *test, const char *why, FI
     fflush(stdout);
     print_sentence(stderr, "FAIL", test);
     fprintf(stderr, "\n      %s:%d: %s\n", test->file, test->line, why);
-    show_output(output);
+    show_output(output, stderr);
     if (harness.report->tmpdir[0]) fprintf(stderr, "      kept: %s\n", harness.report->tmpdir);
     fprintf(stderr, "      again: %s %s\n", program_from_here(), test->name);
 }
@@ -426,6 +431,7 @@ static bool run_forked(const struct harness_test *test, bool verbose) {
         if (verbose) {
             print_sentence(stdout, "pass", test);
             printf("  (%.3f s)\n", (double)(now_ns() - harness.started_ns) / 1e9);
+            show_output(output, stdout);
         }
     }
     fclose(output);

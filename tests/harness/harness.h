@@ -12,7 +12,8 @@
  *     returning from the test is a failure and is named: a failed assertion, a signal, a limit
  *     passed, a call of exit, a leak or another finding of a sanitizer, a skip, a process that was
  *     left running. What a test has forked cannot speak for it.
- *  3. What a test prints is shown only if it fails, with the command that runs it alone.
+ *  3. What a test prints is shown only if it fails, with the command that runs it alone,
+ *     or with -v.
  *
  * The command line of a suite: [--list] [--no-fork] [-v] [name...]. Run it with --no-fork under a
  * debugger; --list -v shows step, invariant and place too. CAIRN_TEST_LIMIT=ms raises the limit of

@@ -297,6 +297,20 @@ TEST("3", 0, a_write_error_strikes_once) {
     finish();
 }
 
+TEST("3", 0, a_sync_that_lies_says_ok_and_makes_nothing_durable) {
+    start(1);
+    make_durable("a", "text");
+    struct file *file = open_file("a", FILE_READ_WRITE);
+    env_fault_arm(env, FAULT_SYNC_LIES, env_fault_operations(env));
+    write_at(file, 0, "TEXT");
+    sync_file(file);
+    file_close(file);
+    assert_content("a", "TEXT");
+    env_fault_power_loss(env, LOSE_ALL_UNSYNCED);
+    assert_content("a", "text");
+    finish();
+}
+
 static enum status sync_status = STATUS_OK;
 
 static void on_synced(void *arg, enum status status, const struct error *sync_error) {
