@@ -1,6 +1,6 @@
 /* wal.c - appending records, and making many of them durable with one sync. What lives here: the
  * batch being built, the sync under way, the marker, reading a record back. What must not: the
- * choice and upkeep of segment files (wal_trim.c), recovery (wal_recover.c). */
+ * choice and upkeep of segment files (wal_segments.c, wal_trim.c), opening (wal_recover.c). */
 #include "wal.h"
 
 #include <assert.h>
@@ -8,7 +8,6 @@
 #include "mem.h"
 #include "wal_internal.h"
 
-#define MARKER_DELAY_NS_DEFAULT NS_PER_S
 enum {
     READ_AHEAD_BYTES = 4096,
     /* A batch's memory above this is given back after the batch is written. */
@@ -210,8 +209,11 @@ static void sync_finished(struct wal *wal) {
     if (wal->on_synced != NULL) wal->on_synced(wal->on_synced_arg, target);
 }
 
+static void sync_done(void *arg, enum status status, const struct error *error);
+
 static void start_sync(struct wal *wal, struct wal_segment *segment) {
     segment->dirty = false;
+    wal->sync_op = (struct file_sync_op){.done = sync_done, .arg = wal};
     wal->sync_running = true;
     wal->sync_started_ns = env_now_ns(wal->env);
     file_sync_start(segment->file, &wal->sync_op);
@@ -366,26 +368,8 @@ void wal_set_segment_preamble(struct wal *wal, void (*callback)(void *arg, struc
 
 static void retry_due(void *arg) { wal_prepare_next(arg); }
 
-static void set_options(struct wal *wal, const struct wal_options *options) {
-    if (options != NULL) wal->options = *options;
-    struct wal_options *o = &wal->options;
-    if (o->segment_bytes == 0) o->segment_bytes = WAL_SEGMENT_BYTES_DEFAULT;
-    if (o->segment_bytes < WAL_SEGMENT_BYTES_MIN) o->segment_bytes = WAL_SEGMENT_BYTES_MIN;
-    o->segment_bytes = (o->segment_bytes + 4095) / 4096 * 4096;
-    if (o->unsynced_max_bytes == 0) o->unsynced_max_bytes = WAL_UNSYNCED_BYTES_DEFAULT;
-    if (o->marker_delay_ns == 0) o->marker_delay_ns = MARKER_DELAY_NS_DEFAULT;
-    if (o->metrics == NULL) return;
-    wal->syncs = metrics_counter(o->metrics, "cairn_wal_syncs_total", "Syncs of log segments.");
-    wal->bytes_written = metrics_counter(o->metrics, "cairn_wal_written_bytes_total",
-                                         "Bytes of batches written to the log.");
-    wal->sync_time =
-        metrics_histogram(o->metrics, "cairn_wal_sync_ns", "Duration of a sync of the log.");
-    wal->batch_size =
-        metrics_histogram(o->metrics, "cairn_wal_batch_bytes", "Size of a batch of the log.");
-}
-
 /* Hooks and timers start once the log is open: a failed open leaves nothing behind. */
-static void go_on_loop(struct wal *wal) {
+void wal_go_on_loop(struct wal *wal) {
     wal->hook = (struct env_turn_hook){.callback = turn_end, .arg = wal, .order = TURN_WAL};
     env_turn_hook_add(wal->env, &wal->hook);
     env_timer_init(&wal->marker_timer, marker_due, wal);
@@ -394,28 +378,6 @@ static void go_on_loop(struct wal *wal) {
         env_timer_start(wal->env, &wal->marker_timer,
                         env_now_ns(wal->env) + wal->options.marker_delay_ns);
     wal_prepare_next(wal);
-}
-
-enum status wal_open(struct env *env, const char *dir, const struct wal_options *options,
-                     wal_replay replay, void *arg, struct wal **out, struct error *error) {
-    struct wal *wal = MEM_NEW(struct wal);
-    wal->env = env;
-    wal->dir = mem_strdup(dir);
-    wal->sync_op = (struct file_sync_op){.done = sync_done, .arg = wal};
-    set_options(wal, options);
-    bool on_loop = wal->options.on_loop;
-    wal->options.on_loop = false; /* nothing in the background before it is open */
-    enum status status = env_dir_create(env, dir, error);
-    if (status == STATUS_OK) status = wal_recover(wal, replay, arg, error);
-    if (status != STATUS_OK) {
-        wal->closed = true;
-        wal_release(wal);
-        return status;
-    }
-    wal->options.on_loop = on_loop;
-    if (on_loop) go_on_loop(wal);
-    *out = wal;
-    return STATUS_OK;
 }
 
 void wal_release(struct wal *wal) {

@@ -1,5 +1,6 @@
 /* wal_internal.h - what the files of the log share: wal.c (appending, syncing), wal_recover.c
- * (opening), wal_trim.c (the next segment, old segments). Nobody else includes it. */
+ * (opening), wal_segments.c (the list, the next segment), wal_trim.c (old segments). Nobody else
+ * includes it. */
 #ifndef CAIRN_WAL_INTERNAL_H
 #define CAIRN_WAL_INTERNAL_H
 
@@ -69,11 +70,7 @@ struct wal {
     struct histogram *batch_size;
 };
 
-/* wal_recover.c: fills in segments, sequence, end, written, synced. */
-enum status wal_recover(struct wal *wal, wal_replay replay, void *arg,
-                        struct error *error) MUST_CHECK;
-
-/* wal_trim.c */
+/* wal_segments.c */
 void wal_segments_add(struct wal_segment_list *list, struct wal_segment *segment);
 struct wal_segment *wal_segments_take(struct wal_segment_list *list, size_t index);
 struct wal_segment *wal_segment_of(const struct wal *wal, uint64_t position); /* NULL: not kept */
@@ -89,5 +86,7 @@ void wal_prepare_next(struct wal *wal);
 void wal_fail(struct wal *wal, const char *doing, const struct error *error);
 /* Frees a closed log once nothing is under way. */
 void wal_release(struct wal *wal);
+/* The last thing that opening a log on a loop does: from here on the loop calls. */
+void wal_go_on_loop(struct wal *wal);
 
 #endif

@@ -13,6 +13,8 @@
 #include "mem.h"
 #include "wal_internal.h"
 
+#define MARKER_DELAY_NS_DEFAULT NS_PER_S
+
 struct name_list {
     char **items;
     size_t count;
@@ -244,9 +246,50 @@ static enum status recover(struct recovery *recovery, struct error *error) {
     return STATUS_OK;
 }
 
-enum status wal_recover(struct wal *wal, wal_replay replay, void *arg, struct error *error) {
+static enum status recover_all(struct wal *wal, wal_replay replay, void *arg, struct error *error) {
     struct recovery recovery = {.wal = wal, .replay = replay, .arg = arg};
     enum status status = recover(&recovery, error);
     buf_deinit(&recovery.bytes);
     return status;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static void set_options(struct wal *wal, const struct wal_options *options) {
+    if (options != NULL) wal->options = *options;
+    struct wal_options *o = &wal->options;
+    if (o->segment_bytes == 0) o->segment_bytes = WAL_SEGMENT_BYTES_DEFAULT;
+    if (o->segment_bytes < WAL_SEGMENT_BYTES_MIN) o->segment_bytes = WAL_SEGMENT_BYTES_MIN;
+    o->segment_bytes = (o->segment_bytes + 4095) / 4096 * 4096;
+    if (o->unsynced_max_bytes == 0) o->unsynced_max_bytes = WAL_UNSYNCED_BYTES_DEFAULT;
+    if (o->marker_delay_ns == 0) o->marker_delay_ns = MARKER_DELAY_NS_DEFAULT;
+    if (o->metrics == NULL) return;
+    wal->syncs = metrics_counter(o->metrics, "cairn_wal_syncs_total", "Syncs of log segments.");
+    wal->bytes_written = metrics_counter(o->metrics, "cairn_wal_written_bytes_total",
+                                         "Bytes of batches written to the log.");
+    wal->sync_time =
+        metrics_histogram(o->metrics, "cairn_wal_sync_ns", "Duration of a sync of the log.");
+    wal->batch_size =
+        metrics_histogram(o->metrics, "cairn_wal_batch_bytes", "Size of a batch of the log.");
+}
+
+enum status wal_open(struct env *env, const char *dir, const struct wal_options *options,
+                     wal_replay replay, void *arg, struct wal **out, struct error *error) {
+    struct wal *wal = MEM_NEW(struct wal);
+    wal->env = env;
+    wal->dir = mem_strdup(dir);
+    set_options(wal, options);
+    bool on_loop = wal->options.on_loop;
+    wal->options.on_loop = false; /* nothing in the background before it is open */
+    enum status status = env_dir_create(env, dir, error);
+    if (status == STATUS_OK) status = recover_all(wal, replay, arg, error);
+    if (status != STATUS_OK) {
+        wal->closed = true;
+        wal_release(wal);
+        return status;
+    }
+    wal->options.on_loop = on_loop;
+    if (on_loop) wal_go_on_loop(wal);
+    *out = wal;
+    return STATUS_OK;
 }

@@ -347,6 +347,43 @@ TEST("3.4", 1, what_was_replayed_after_a_kill_survives_a_power_failure_right_aft
     world_deinit(&world);
 }
 
+static void stop_when_synced(void *arg, uint64_t synced) {
+    struct world *world = arg;
+    world->acknowledged = synced;
+    env_stop(world->env);
+}
+
+static void append_one(struct world *world) {
+    uint8_t bytes[1024];
+    assert_ok(wal_append(world->wal, 1, record(++world->appended, bytes), NULL, &world->error),
+              &world->error);
+}
+
+/* The report of a sync comes in a later step of the loop: until env_run, the first one runs. */
+TEST("2.3", 1, second_sync_is_not_started_while_one_runs) {
+    struct world world;
+    world_init(&world, harness_tmpdir(), 1);
+    assert_ok(open_world(&world), &world.error);
+    wal_on_synced(world.wal, stop_when_synced, &world);
+    append_one(&world);
+    wal_flush(world.wal);
+    uint64_t first_end = wal_end(world.wal);
+    uint64_t operations = env_fault_operations(world.env);
+    append_one(&world);
+    wal_flush(world.wal);
+    append_one(&world);
+    wal_flush(world.wal);
+    assert_int_equal(operations, env_fault_operations(world.env));
+    env_run(world.env);
+    assert_int_equal(first_end, world.acknowledged); /* the two others were not in it */
+    wal_flush(world.wal);
+    assert_int_equal(operations + 2, env_fault_operations(world.env)); /* one write, one sync */
+    env_run(world.env);
+    assert_int_equal(wal_end(world.wal), world.acknowledged);
+    wal_close(world.wal);
+    world_deinit(&world);
+}
+
 TEST("2.4", 5, failed_sync_is_fatal_and_never_retried) {
     struct world world;
     world_init(&world, harness_tmpdir(), 1);
