@@ -1,15 +1,17 @@
 """A scratch clone for the transcripts of a page, and the process that runs them in it.
 
-The clone holds the project's files (those git knows or would add) and build/, with their times, so that make finds
-nothing to compile. The runner is this file, started as a process: where the system allows it in namespaces of its
-own (network, mounts, processes), so that ports and /tmp belong to the page, absolute paths are always the
-same, and whatever was started ends with it. Elsewhere pages run one after the other, and what they
-started is found by a mark in its environment. Only what the page says of its output comes back, as JSON.
+The clone holds the project's files (those git knows or would add) and build/, with their times, so that make
+finds nothing to compile; the suites' programs, which are large, only for a page that may run them. The runner
+is this file, started as a process: where the system allows it in namespaces of its own (network, mounts,
+processes), so that ports and /tmp belong to the page, absolute paths are always the same, and whatever was
+started ends with it. Elsewhere pages run one after the other, and what they started is found by a mark in its
+environment. What the programs printed comes back as JSON.
 """
 import fcntl
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +24,7 @@ import time
 from chapter import ROOT, Trouble
 
 PLACE = "/tmp/cairn"           # of the clone, for who runs in it
+RUNS_SUITES = re.compile(r"^\$ .*\bmake( +(?!(node|run|help)\b)|$)", re.M)
 LEFT_OUT = {"exercise", "asan", "tsan", "cov"}  # of build/
 PAGE_LIMIT_S = 300
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
@@ -29,7 +32,7 @@ MARK = "CAIRN_TRANSCRIPT"
 NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
-def make_clone(files):
+def make_clone(files, suites=False):
     """The path of a scratch folder with the clone in it."""
     scratch = tempfile.mkdtemp(prefix="cairn-lessons-")
     clone = f"{scratch}/cairn"
@@ -37,7 +40,9 @@ def make_clone(files):
     for path in files:
         os.makedirs(os.path.dirname(f"{clone}/{path}"), exist_ok=True)
         shutil.copy2(path, f"{clone}/{path}", follow_symlinks=False)
-    kept = [f"build/{name}" for name in sorted(os.listdir("build")) if name not in LEFT_OUT] if os.path.isdir("build") else []
+    left_out = LEFT_OUT | (set() if suites else {"tests"})
+    kept = [f"build/{name}" for name in sorted(os.listdir("build")) if name not in left_out] \
+        if os.path.isdir("build") else []
     if kept:
         subprocess.run(["cp", "-a", *kept, f"{clone}/build/"], check=True)
     return scratch
@@ -60,7 +65,7 @@ def namespaces():
 
 def run_page(path, text, files):
     """{"steps": .., "refused": [line, text] or None, "seconds": ..}, from a run of the page's transcripts."""
-    scratch = make_clone(files)
+    scratch = make_clone(files, suites=RUNS_SUITES.search(text) is not None)
     command = [sys.executable, "-B", os.path.abspath(__file__), path, f"{scratch}/cairn"]
     start = time.monotonic()
     lock = None

@@ -213,8 +213,8 @@ def edits(page):
             page.complain(fence.line, f"an excerpt of {excerpt.path} stands in a ```{excerpt.language} fence")
             wanted.append((fence.line - 1, fence.line, [f"```{excerpt.language}"]))
         if fence is not None and fence.content(page) != excerpt.lines:
-            page.complain(first_difference(page, fence, excerpt), f"the excerpt `{code.text}` differs from {excerpt.path}:"
-                          f"{excerpt.first + 1}" if fence.content(page) else f"the excerpt `{code.text}` is not filled in")
+            differs = f"differs from {excerpt.path}:{excerpt.first + 1}" if fence.content(page) else "is not filled in"
+            page.complain(first_difference(page, fence, excerpt), f"the excerpt `{code.text}` {differs}")
             wanted.append((fence.first, fence.last, excerpt.lines))
     return wanted
 

@@ -142,8 +142,9 @@ def main(chapter, lesson):
     for path, result in zip(paths, results):
         changed = Page(path).text != before[path]
         if changed or result.seconds or result.page.lesson:
-            print(f"  {'filled in' if changed else 'as it is '}  {path}" + (f"  ({result.seconds:.1f} s)" if result.seconds else "")
-                  + (f"  {result.page.words} words, {blocks.excerpt_lines(result.page)} lines" if result.page.lesson else ""))
+            took = f"  ({result.seconds:.1f} s)" if result.seconds else ""
+            size = f"  {result.page.words} words, {blocks.excerpt_lines(result.page)} lines" if result.page.lesson else ""
+            print(f"  {'filled in' if changed else 'as it is '}  {path}{took}{size}")
         complaints += result.page.complaints
     for complaint in complaints:
         print(complaint)

@@ -133,8 +133,9 @@ def check(chapter):
                 path = f"chapters/{chapter}/{name}"
                 wrong.append(Complaint(path, line_of(path, symbol),
                                        f"{name} belongs to lesson {owned[name]} and uses {symbol} of {other}, lesson "
-                                       f"{owned[other]}", f"quote them in another lesson; or, for a dispatch table, say in chapters/"
-                                       f"{chapter}/README.md: <!-- dispatch: {name} -> {other}: why -->"))
+                                       f"{owned[other]}: quote one of them in another lesson; or, if this is the chapter's "
+                                       f"dispatch table, say in chapters/{chapter}/README.md "
+                                       f"<!-- dispatch: {name} -> {other}: why -->", f"make lessons CH={chapter[:2]}"))
     for pair in sorted(set(allowed) - needed):
         wrong.append(Complaint(f"chapters/{chapter}/README.md", allowed[pair],
                                f"dispatch: {pair[0]} uses nothing of a later lesson in {pair[1]}; take the line out"))

@@ -174,7 +174,8 @@ def tracked_files():
         listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], text=True, check=True,
                                 stdout=subprocess.PIPE).stdout.split("\0")
     else:  # unpacked from an archive
-        listed = [path for path in glob.glob("**/*", recursive=True) if not path.startswith(("build/", "data/", "site/"))]
+        listed = [path for path in glob.glob("**/*", recursive=True)
+                  if not path.startswith(("build/", "data/", "site/"))]
     return sorted(path for path in set(listed) if path and os.path.isfile(path)
                   and not re.match(r"exercises/[^/]+/src/", path))
 

@@ -9,8 +9,8 @@ from chapter import Trouble, read, with_holes
 from excerpts import LANGUAGES, find
 from transcripts import parse_options
 
-SECTIONS = ["The problem", "What you will be able to do", "The idea", "Predict before you run", "The contract", "Your turn",
-            "Try it", "One way to write it", "What real systems do", "Questions"]
+SECTIONS = ["The problem", "What you will be able to do", "The idea", "Predict before you run", "The contract",
+            "Your turn", "Try it", "One way to write it", "What real systems do", "Questions"]
 WORDS = (1200, 2200)
 EXCERPT_LINES_MAX = 400
 WANTED_BLOCKS = {"What you will be able to do": "time", "The contract": "holes", "Your turn": "tests"}
@@ -27,7 +27,8 @@ def check(page):
 def check_fences(page):
     for fence in page.fences:
         if fence.lang in LANGUAGES.values() and fence.code is None:
-            page.complain(fence.line, f"a ```{fence.lang} fence is never typed: put `<!-- code: FILE:NAME -->` above it", mend=False)
+            page.complain(fence.line, f"a ```{fence.lang} fence is never typed: put `<!-- code: FILE:NAME -->` above it",
+                          mend=False)
         if fence.code is not None and fence.lang not in LANGUAGES.values():
             page.complain(fence.line, f"the fence below `<!-- code: {fence.code.text} -->` is ```{fence.lang}")
         if fence.lang == "console":
@@ -38,7 +39,8 @@ def check_fences(page):
         if fence.lang == "text":
             for number, line in enumerate(fence.content(page), fence.first + 1):
                 if line.startswith("$ "):
-                    page.complain(number, "a ```text fence holds no command; make it a ```console fence, which is run", mend=False)
+                    page.complain(number, "a ```text fence holds no command; make it a ```console fence, which is run",
+                                  mend=False)
 
 
 def check_sections(page):
@@ -46,7 +48,8 @@ def check_sections(page):
     names = [title for _, title in titles]
     for line, title in titles:
         if title not in SECTIONS:
-            page.complain(line, f"`## {title}` is none of a lesson's sections: {', '.join(SECTIONS)}", mend=False)
+            page.complain(line, f"`## {title}` is none of a lesson's sections: {', '.join(SECTIONS)}",
+                          mend=False)
         elif names.count(title) > 1 and names.index(title) != titles.index((line, title)):
             page.complain(line, f"`## {title}` stands here twice", mend=False)
     for title in SECTIONS:
@@ -80,7 +83,8 @@ def check_contents(page, names):
     for title, name in WANTED_BLOCKS.items():
         lines = section_lines(page, title)
         if title in names and not any(re.match(rf"<!-- *table: *{name}\b", line) for _, line in lines):
-            page.complain(lines[0][0] if lines else 1, f"`## {title}` has no block `<!-- table: {name} -->`", mend=False)
+            page.complain(lines[0][0] if lines else 1, f"`## {title}` has no block `<!-- table: {name} -->`",
+                          mend=False)
     wanted = (("The problem", r"```console", "a ```console fence"), ("Try it", r"```console", "a ```console fence"),
               ("Try it", r"### Break it$", "a part `### Break it`"), ("The idea", r"!\[", "a diagram"),
               ("The idea", r"\d+\. ", "the invariants as a numbered list"),

@@ -3,7 +3,8 @@
 All fences of a page run one after the other in a clone of their own (see clone.py); `terminal=2` is a second
 shell there. What a command printed is everything between the line that was typed and the next prompt. A line
 is typed when its prompt is there; a key alone on a line (`^C`) is pressed when the output above it has appeared, or,
-while that is not known yet, when nothing has come for a second.
+while that is not known yet, when nothing has come for a second. What `vary=` matches may differ, and so may the
+times of the node's log on every page.
 """
 import difflib
 import re
@@ -13,6 +14,7 @@ from terminal import COLUMNS, KEYS, MORE, SHELL, Terminal
 PROMPT = re.compile(r"^((?:\w[\w.:-]*[=*!(^'\"-]*> |\(gdb\) |\w[\w.-]*=# ))")
 LIMIT_S = 20
 QUIET_S = 1.0
+LOG_TIME = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 VARIES = "\x00"
 
 
@@ -51,7 +53,7 @@ class Refused(Exception):
 
 def parse_options(fence):
     """vary=, terminal=, limit= of a fence; ValueError says what is wrong."""
-    vary, terminal, limit = [], 1, LIMIT_S
+    vary, terminal, limit = [LOG_TIME], 1, LIMIT_S
     for word in split_info(fence.info):
         name, equals, value = word.partition("=")
         if not equals or name not in ("vary", "terminal", "limit"):
@@ -132,7 +134,8 @@ class Run:
             raise Refused(step.line, f"this line is wider than the terminal's {COLUMNS} columns")
         if not step.is_key or step.prompt:
             if not terminal.await_prompt([step.prompt or SHELL], limit):
-                raise Refused(step.line, f"the prompt `{step.prompt}` is not there; the screen ends with:\n" + tail(terminal))
+                raise Refused(step.line, f"the prompt `{step.prompt}` is not there; the screen ends with:\n"
+                              + tail(terminal))
         self.skip_shown(terminal)
         terminal.type(KEYS[step.typed] if step.is_key else step.typed + "\n")
         self.wait(terminal, step, following, vary, limit)
@@ -153,8 +156,9 @@ class Run:
             prompts.add(MORE)
         prompt = terminal.await_prompt(sorted(prompts - {""}), limit)
         if prompt is None:
-            raise Refused(step.line, f"no prompt came back within {limit} s after `{step.typed}`; awaited: " + ", ".join(
-                f"`{wanted}`" for wanted in sorted(prompts - {""})) + "; the screen ends with:\n" + tail(terminal))
+            awaited = ", ".join(f"`{wanted}`" for wanted in sorted(prompts - {""}))
+            raise Refused(step.line, f"no prompt came back within {limit} s after `{step.typed}`; awaited: {awaited}; "
+                          "the screen ends with:\n" + tail(terminal))
         self.show(terminal, step)
         if following and following.prompt and following.prompt != prompt:
             raise Refused(step.line, f"after `{step.typed}` came the prompt `{prompt}` where the page has "
