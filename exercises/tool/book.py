@@ -52,7 +52,7 @@ markdown_extensions:
   - attr_list
   - md_in_html
   - tables
-  - def_list
+  - sane_lists
   - toc:
       permalink: true
       slugify: !!python/object/apply:pymdownx.slugs.slugify {{kwds: {{case: lower}}}}
@@ -63,6 +63,14 @@ nav: {nav}
 """
 
 STYLE = """\
+/* Contrast: the names of pages in the dark theme, headings, and what programs answer, which is why one reads on. */
+[data-md-color-scheme="default"] { --md-typeset-a-color: #0b5cad; }
+[data-md-color-scheme="slate"] { --md-typeset-a-color: #79b8ff; --md-code-hl-comment-color: #a9b3bf; }
+.md-typeset h1 { color: inherit; }
+/* Transcripts: what a person types stands out. */
+.transcript b { color: var(--md-code-fg-color); }
+.transcript .prompt { opacity: .65; }
+.crumb { font-size: .7rem; color: var(--md-default-fg-color--light); }
 /* Room for transcripts and sources, which are 100 columns wide. */
 .md-grid { max-width: 76rem; }
 .md-typeset code, .md-typeset pre { font-size: .8em; }
@@ -79,7 +87,10 @@ STYLE = """\
 [data-md-color-scheme="default"] .diagram .dark { display: none; }
 /* A chart without a dark form keeps its light background. */
 [data-md-color-scheme="slate"] .diagram .light:only-child { background: #fff; padding: .4rem; }
-/* Folds: what they hold is set apart from the text around them. */
+/* Folds hold text like any other, not remarks. */
+.md-typeset details:not([class]) { font-size: .8rem; }
+[dir] .md-typeset details:not([class]) > summary { padding-left: .6rem; }
+.md-typeset details > summary::before { display: none; }
 .md-typeset details > :last-child { margin-bottom: .6rem; }
 """
 
@@ -183,8 +194,19 @@ class Book:
         title = title_of(entries[0]).partition(":")[0] if entries and isinstance(entries[0], str) else name
         return {title: entries}
 
+    def with_place(self, page, text):
+        """A lesson says under its heading where in the course it stands: search finds pages without their menu."""
+        parts = page.split("/")
+        if parts[0] != "chapters" or not re.match(r"\d+-", parts[-1]):
+            return text
+        chapter, entries = self.chapter(parts[1]).popitem()
+        lessons = [entry for entry in entries if isinstance(entry, dict) and "Exercise" not in entry]
+        heading, _, rest = text.partition("\n")
+        return (f'{heading}\n\n<p class="crumb">Chapter <a href="index.html">{chapter}</a>, '
+                f"lesson {parts[-1].split('-')[0]} of {len(lessons)}</p>\n\n{rest}")
+
     def navigation(self):
-        nav = [{"Cairn": "README.md"}, *(self.chapter(name) for name in self.chapters())]
+        nav = [{"Start here": "README.md"}, *(self.chapter(name) for name in self.chapters())]
         listed = json.dumps(nav)
         rest = [page for page in self.pages if json.dumps(page) not in listed]
         final = [page for page in rest if page.startswith("final/")]
@@ -209,7 +231,7 @@ class Book:
     def assemble(self):
         shutil.rmtree(self.docs, ignore_errors=True)
         for page in self.pages:
-            self.write(page, book_page.Page(self, page).convert(read(page)))
+            self.write(page, book_page.Page(self, page).convert(self.with_place(page, read(page))))
         self.write("diagrams/README.md", book_page.Page(self, "diagrams/README.md").convert(self.gallery()))
         for page, text in self.made.items():
             self.write(page, text)
@@ -235,7 +257,21 @@ def build(docs, site, book):
     result = subprocess.run([mkdocs(), "build", "--clean", "-f", config], text=True, capture_output=True)
     if result.returncode != 0:
         sys.exit(f"make site: mkdocs ended with {result.returncode}\n{result.stdout}{result.stderr}")
+    name_lessons_in_search(site)
     return [line for line in result.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
+
+
+def name_lessons_in_search(site):
+    """Every chapter has a lesson 1: what search finds says of which chapter."""
+    path = os.path.join(site, "search", "search_index.json")
+    with open(path, encoding="utf-8") as file:
+        index = json.load(file)
+    for entry in index["docs"]:
+        lesson = re.fullmatch(r"chapters/(\d\d)-([^/]+)/\d+-[^/#]+", entry["location"])
+        if lesson:
+            entry["title"] = f"{lesson.group(1)} {lesson.group(2)}: {entry['title']}"
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(index, file)
 
 
 def serve(site, port):

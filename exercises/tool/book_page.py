@@ -10,6 +10,7 @@ import re
 
 FENCE = re.compile(r"^( *)(`{3,}|~{3,}) *([\w+-]*)(.*)$")
 ITEM = re.compile(r"^( *)([-*+]|\d+[.)])( +)(?=\S)")
+PROMPT = re.compile(r"^(\$ |\w+(?:[=>-]?)> |\(gdb\) )(.*)$")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)(\s+\"[^\"]*\")?\)")
 DARK = re.compile(r"@media \(prefers-color-scheme:dark\)\{(.*)\}</style>", re.S)
 
@@ -20,6 +21,22 @@ def opening(match):
     terminal = re.search(r"\bterminal=(\d+)", rest)
     title = f' title="terminal {terminal.group(1)}"' if terminal and terminal.group(1) != "1" else ""
     return f"{indent}{marks}{language}{title}"
+
+
+def transcript(lines):
+    """A console fence as HTML. Highlighters of shells know one prompt; here a person types at many, and what
+    they type is what the reader looks for."""
+    terminal = re.search(r'title="([^"]*)"', lines[0])
+    rows = []
+    for line in lines[1:-1]:
+        typed = PROMPT.match(line)
+        if typed and typed.group(2):
+            rows.append(f'<span class="prompt">{html.escape(typed.group(1))}</span><b>{html.escape(typed.group(2))}</b>')
+        else:
+            rows.append(f"<b>{line}</b>" if re.fullmatch(r"\^[CDZ]", line) else html.escape(line))
+    title = f'<span class="filename">{terminal.group(1)}</span>' if terminal else ""
+    text = "\n".join(rows)
+    return f'\n<div class="highlight transcript">{title}<pre><code>{text}\n</code></pre></div>\n'
 
 
 class Lists:
@@ -79,6 +96,10 @@ def normalized(text):
             while lists.columns and column < lists.columns[-1]:
                 lists.columns.pop()
             indent = " " * 4 * len(lists.columns)
+            if not indent and re.match(r"[`~]+console\b", lines[0]):
+                result.append((True, transcript(lines)))
+                lists.after_blank = True
+                continue
             result.append((True, "\n".join([""] + [indent + line[min(column, len(line) - len(line.lstrip(" "))):]
                                                   for line in lines] + [""])))
             lists.after_blank = True
