@@ -48,7 +48,10 @@ def what_it_is(chapter):
         return "lib", "common ground: disk, network, time, bytes"
     if chapter == "final":
         return "final", "the database: cairnd and cairn"
-    heading = read(os.path.join(ROOT, "chapters", chapter, "README.md")).splitlines()[0].lstrip("# ")
+    readme = os.path.join(ROOT, "chapters", chapter, "README.md")
+    if not os.path.exists(readme):
+        return chapter.replace("-", " "), ""
+    heading = read(readme).splitlines()[0].lstrip("# ")
     name, _, text = heading.partition(": ")
     return name, text
 

@@ -6,6 +6,7 @@ build/site-src is assembled from the tree (book_page.py), build/site is what mkd
 book holds together is looked at afterwards (book_check.py): links, anchors, and nothing fetched from elsewhere.
 """
 import functools
+import glob
 import http.server
 import json
 import os
@@ -109,18 +110,18 @@ def title_of(path):
 
 
 def written_pages():
-    """Every .md that is part of the course; not what a learner keeps beside it."""
-    for folder, inner, files in os.walk(ROOT):
-        inner[:] = sorted(name for name in inner if not name.startswith(".") and name not in ("build", "data", "src"))
-        for name in sorted(files):
-            if name.endswith(".md"):
-                yield os.path.relpath(os.path.join(folder, name), ROOT)
+    """What people read, from the root; neither what tests are made of nor what a learner keeps."""
+    found = []
+    for pattern in ("*.md", "chapters/*/*.md", "exercises/*.md", "exercises/*/*.md", "final/*.md", "final/*/*.md", "tests/*.md",
+                    "lib/*.md", "diagrams/*.md"):
+        found += [os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, pattern))]
+    return sorted(found)
 
 
 class Book:
     def __init__(self, docs):
         self.docs = docs
-        self.pages = list(written_pages())
+        self.pages = written_pages()
         self.made = {}  # page made for a source file or a folder: its text
         self.broken = []  # (page, link)
 
