@@ -211,7 +211,7 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all programs run test node asan tsan valgrind coverage bench diagrams site lint format deps doctor clean help $(EXERCISES)
+.PHONY: all programs run test node asan tsan valgrind coverage bench bench-engines diagrams site lint format deps doctor clean help $(EXERCISES)
 
 # Also the objects that no program needs yet.
 all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
@@ -273,6 +273,9 @@ coverage:
 bench: $(FINAL_BINS) $(BENCH_BINS)
 	@if [ -x final/bench/run ]; then BUILD=$(B) exec final/bench/run $(ARGS); else echo "make bench: there is no final/bench/run" >&2; exit 1; fi
 
+bench-engines: $(B)/bench/engine_bench
+	@python3 -B final/bench/engines.py --bench=$(B)/bench/engine_bench $(ARGS)
+
 # Two are drawn from a store that chapter 02's node makes.
 diagrams: $(filter $(B)/02-%,$(NODE_BINS))
 	@CC="$(CC)" sh tests/lint/deps.sh install diagrams/deps
@@ -328,6 +331,7 @@ help:
 	'make mutants' 'do the tests catch the bugs of exercises/*/mutants? (CH=01)' \
 	'make lessons CH=01' 'fill in the excerpts, transcripts and tables of its pages (LESSON=2: of one)' \
 	'make bench' 'the benchmarks of final/bench' \
+	'make bench-engines' 'the four engines side by side: a table and a chart, two minutes (ARGS=--publish)' \
 	'make diagrams' 'draw diagrams/*.svg anew: from *.dot, the source, a store (ONLY=name)' \
 	'make site' 'the course as a book, on http://127.0.0.1:8000 (PORT=, SERVE=0: only build)' \
 	'make lint' 'format, clang-tidy, layers, names, banned calls, headers (LINT_TIDY=0: no clang-tidy)' \

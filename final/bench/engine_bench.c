@@ -1,19 +1,23 @@
-/* engine_bench.c - one engine by itself: how fast it takes writes, finds keys, walks; and how many
- * bytes it writes for each byte that it is given.
+/* engine_bench.c - one engine by itself: how fast it takes writes, finds keys, walks; how many bytes
+ * it writes for each byte that it is given, and keeps for each byte that is alive.
  *
- *   engine_bench --engine=KIND [--keys=N] [--value=BYTES] [--buffer=BYTES] [--dir=DIR]
+ *   engine_bench --engine=KIND [--keys=N] [--value=BYTES] [--buffer=BYTES] [--cache=BYTES]
+ *                [--dir=DIR] [--tsv]
  *
- * Batches of 100 keys of 16 bytes, without a log of its own, as under Raft. The loop runs whenever
- * the engine says BUSY. The last flush counts. Values do not compress. */
+ * Keys of 16 bytes in batches of 100, without a log of its own, as under Raft. The loop runs
+ * whenever the engine says BUSY. The last flush counts. Values do not compress. `mixed` reads a key
+ * and overwrites another, in turn, each write a batch. final/bench/engines.py runs this for all. */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine.h"
 #include "env_uv.h"
 #include "mem.h"
 
-enum { BATCH_KEYS = 100, KEY_BYTES = 16, KEY_ROOM = 24, GETS_MAX = 200000 };
+enum { BATCH_KEYS = 100, KEY_BYTES = 16, KEY_ROOM = 24, OPERATIONS_MAX = 200000 };
 
 struct bench {
     const char *kind;
@@ -21,6 +25,9 @@ struct bench {
     uint64_t keys;
     size_t value_bytes;
     size_t buffer_bytes; /* of a memtable; 0: the engine's default */
+    size_t cache_bytes;
+    bool tsv;
+    char store[600];
     struct env *env;
     struct engine *engine;
     uint8_t *value;
@@ -58,7 +65,7 @@ static void flush(struct bench *bench) {
         env_run(bench->env);
 }
 
-static void write_batch(struct bench *bench, const struct write_batch *batch) {
+static void apply(struct bench *bench, const struct write_batch *batch) {
     struct error error;
     enum status status;
     while ((status = engine_write(bench->engine, batch, &error)) == STATUS_BUSY)
@@ -74,19 +81,22 @@ static struct slice key_of(uint64_t number, char out[KEY_ROOM]) {
     return slice_of(out, KEY_BYTES);
 }
 
+static void put(struct bench *bench, struct write_batch *batch, uint64_t number) {
+    char key[KEY_ROOM];
+    for (size_t k = 0; k < bench->value_bytes; k += 8) {
+        uint64_t bits = prng_u64(&bench->prng);
+        memcpy(bench->value + k, &bits, sizeof(bits));
+    }
+    write_batch_put(batch, key_of(number, key), slice_of(bench->value, bench->value_bytes));
+}
+
 static void fill(struct bench *bench, bool random) {
     struct write_batch batch;
-    char key[KEY_ROOM];
     write_batch_init(&batch);
     for (uint64_t i = 0; i < bench->keys; i++) {
-        for (size_t k = 0; k + 8 <= bench->value_bytes; k += 8) {
-            uint64_t bits = prng_u64(&bench->prng);
-            memcpy(bench->value + k, &bits, sizeof(bits));
-        }
-        write_batch_put(&batch, key_of(random ? scattered(i) : i, key),
-                        slice_of(bench->value, bench->value_bytes));
+        put(bench, &batch, random ? scattered(i) : i);
         if (batch.count < BATCH_KEYS && i + 1 < bench->keys) continue;
-        write_batch(bench, &batch);
+        apply(bench, &batch);
         write_batch_clear(&batch);
         if (i % 5000 < BATCH_KEYS) run_loop(bench, 0); /* as a node's loop would */
     }
@@ -94,20 +104,40 @@ static void fill(struct bench *bench, bool random) {
     flush(bench);
 }
 
-static void get(struct bench *bench, uint64_t count) {
-    struct buf value = BUF_INIT;
+static void get(struct bench *bench, uint64_t number, struct buf *value) {
     struct error error;
     char key[KEY_ROOM];
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t number = scattered(prng_below(&bench->prng, bench->keys));
-        enum status status =
-            engine_get(bench->engine, NULL, key_of(number, key), 0, &value, &error);
-        if (status != STATUS_OK) {
-            fprintf(stderr, "engine_bench: key %s: %s\n", key, status_name(status));
-            exit(1);
-        }
-    }
+    enum status status = engine_get(bench->engine, NULL, key_of(number, key), 0, value, &error);
+    if (status == STATUS_OK) return;
+    fprintf(stderr, "engine_bench: key %s: %s\n", key, status_name(status));
+    exit(1);
+}
+
+static uint64_t any_key(struct bench *bench) {
+    return scattered(prng_below(&bench->prng, bench->keys));
+}
+
+static void get_many(struct bench *bench, uint64_t count) {
+    struct buf value = BUF_INIT;
+    for (uint64_t i = 0; i < count; i++)
+        get(bench, any_key(bench), &value);
     buf_deinit(&value);
+}
+
+static void mix(struct bench *bench, uint64_t count) {
+    struct buf value = BUF_INIT;
+    struct write_batch batch;
+    write_batch_init(&batch);
+    for (uint64_t i = 0; i < count; i += 2) {
+        get(bench, any_key(bench), &value);
+        put(bench, &batch, any_key(bench));
+        apply(bench, &batch);
+        write_batch_clear(&batch);
+        if (i % 200 == 0) run_loop(bench, 0);
+    }
+    write_batch_deinit(&batch);
+    buf_deinit(&value);
+    flush(bench);
 }
 
 static void scan(struct bench *bench) {
@@ -133,50 +163,107 @@ static uint64_t written_bytes(void) {
     return bytes;
 }
 
+/* What the files of the store take on the disk, its directories included. */
+static uint64_t bytes_on_disk(const char *path) {
+    struct stat info;
+    if (lstat(path, &info) != 0) return 0;
+    uint64_t bytes = (uint64_t)info.st_blocks * 512;
+    DIR *dir = S_ISDIR(info.st_mode) ? opendir(path) : NULL;
+    for (struct dirent *entry = dir ? readdir(dir) : NULL; entry != NULL; entry = readdir(dir)) {
+        char below[1024];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
+        bytes += bytes_on_disk(below);
+    }
+    if (dir != NULL) closedir(dir);
+    return bytes;
+}
+
 static void open_store(struct bench *bench, const char *name) {
-    char dir[600];
     struct error error;
-    snprintf(dir, sizeof(dir), "%s/%s-%s", bench->dir, bench->kind, name);
-    struct engine_options options = {.dir = dir, .write_buffer_bytes = bench->buffer_bytes};
+    snprintf(bench->store, sizeof(bench->store), "%s/%s-%s", bench->dir, bench->kind, name);
+    struct engine_options options = {.dir = bench->store,
+                                     .write_buffer_bytes = bench->buffer_bytes,
+                                     .cache_bytes = bench->cache_bytes};
     if (engine_open(bench->env, bench->kind, &options, &bench->engine, &error) != STATUS_OK)
         fail(&error);
 }
 
-static void say(struct bench *bench, const char *what, uint64_t count, uint64_t started_ns) {
-    double seconds = (double)(env_now_ns(bench->env) - started_ns) / (double)NS_PER_S;
-    printf("%-8s %-16s %10.0f ops/s\n", bench->kind, what, (double)count / seconds);
+static void say(struct bench *bench, const char *what, double value, const char *unit) {
+    if (bench->tsv)
+        printf("%s\t%s\t%.6g\t%s\n", bench->kind, what, value, unit);
+    else
+        printf("%-8s %-16s %12.*f %s\n", bench->kind, what, value < 1000 ? 2 : 0, value, unit);
     fflush(stdout);
 }
 
-static void fill_and_say(struct bench *bench, bool random) {
-    const char *name = random ? "fill random" : "fill sequential";
-    open_store(bench, random ? "random" : "sequential");
-    uint64_t before = written_bytes(), started_ns = env_now_ns(bench->env);
-    fill(bench, random);
-    say(bench, name, bench->keys, started_ns);
-    run_loop(bench, 2 * NS_PER_S); /* compactions that are due */
-    double given = (double)(bench->keys * (KEY_BYTES + bench->value_bytes));
-    printf("%-8s %-16s %10.2f bytes written for each given\n", bench->kind, name,
-           (double)(written_bytes() - before) / given);
+struct measure {
+    struct bench *bench;
+    const char *name;
+    uint64_t started_ns, written_bytes;
+};
+
+static struct measure begin(struct bench *bench, const char *name) {
+    return (struct measure){.bench = bench,
+                            .name = name,
+                            .started_ns = env_now_ns(bench->env),
+                            .written_bytes = written_bytes()};
+}
+
+static void end(const struct measure *measure, uint64_t count) {
+    uint64_t ns = env_now_ns(measure->bench->env) - measure->started_ns;
+    say(measure->bench, measure->name, (double)count * (double)NS_PER_S / (double)ns, "ops/s");
+}
+
+/* After the compactions that are due. */
+static void end_writes(const struct measure *measure, uint64_t count) {
+    struct bench *bench = measure->bench;
+    run_loop(bench, 2 * NS_PER_S);
+    double given = (double)(count * (KEY_BYTES + bench->value_bytes));
+    say(bench, measure->name, (double)(written_bytes() - measure->written_bytes) / given,
+        "bytes written for each given");
+}
+
+static void say_space(struct bench *bench, const char *what) {
+    double live = (double)(bench->keys * (KEY_BYTES + bench->value_bytes));
+    say(bench, what, (double)bytes_on_disk(bench->store) / live, "bytes on disk for each alive");
 }
 
 static void run(struct bench *bench) {
-    fill_and_say(bench, false);
+    uint64_t count = bench->keys < OPERATIONS_MAX ? bench->keys : OPERATIONS_MAX;
+    open_store(bench, "sequential");
+    struct measure measure = begin(bench, "fill sequential");
+    fill(bench, false);
+    end(&measure, bench->keys);
+    end_writes(&measure, bench->keys);
+    say_space(bench, "fill sequential");
     engine_close(bench->engine);
-    fill_and_say(bench, true);
-    uint64_t gets = bench->keys < GETS_MAX ? bench->keys : GETS_MAX;
-    uint64_t started_ns = env_now_ns(bench->env);
-    get(bench, gets);
-    say(bench, "get random", gets, started_ns);
-    started_ns = env_now_ns(bench->env);
+
+    open_store(bench, "random");
+    measure = begin(bench, "fill random");
+    fill(bench, true);
+    end(&measure, bench->keys);
+    end_writes(&measure, bench->keys);
+    say_space(bench, "fill random");
+
+    measure = begin(bench, "point get");
+    get_many(bench, count);
+    end(&measure, count);
+    measure = begin(bench, "scan");
     scan(bench);
-    say(bench, "scan", bench->keys, started_ns);
+    end(&measure, bench->keys);
+
+    measure = begin(bench, "mixed");
+    mix(bench, count);
+    end(&measure, count);
+    end_writes(&measure, count / 2);
+    say_space(bench, "mixed");
     engine_close(bench->engine);
 }
 
 static int usage(void) {
     fprintf(stderr, "usage: engine_bench --engine=KIND [--keys=N] [--value=BYTES] [--buffer=BYTES] "
-                    "[--dir=DIR]\n"
+                    "[--cache=BYTES] [--dir=DIR] [--tsv]\n"
                     "the directory must be empty; kinds: ");
     fprintf(stderr, "%s\n", engine_kinds());
     return 2;
@@ -193,6 +280,10 @@ int main(int argc, char **argv) {
             bench.value_bytes = (size_t)strtoull(argv[i] + 8, NULL, 10);
         else if (strncmp(argv[i], "--buffer=", 9) == 0)
             bench.buffer_bytes = (size_t)strtoull(argv[i] + 9, NULL, 10);
+        else if (strncmp(argv[i], "--cache=", 8) == 0)
+            bench.cache_bytes = (size_t)strtoull(argv[i] + 8, NULL, 10);
+        else if (strcmp(argv[i], "--tsv") == 0)
+            bench.tsv = true;
         else if (strncmp(argv[i], "--dir=", 6) == 0)
             bench.dir = argv[i] + 6;
         else
