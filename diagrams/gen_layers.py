@@ -8,6 +8,7 @@ import html
 import glob
 import os
 import re
+import sys
 import textwrap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -78,6 +79,9 @@ def main():
     edges = includes()
     chapters = sorted({layer_of(path) for path in files("*.c")} - {"lib", "final"})
     pile = ["lib", *chapters, "final"]
+    for above, below in edges:
+        if pile.index(below) > pile.index(above):
+            sys.exit(f"{above} includes a header of {below}, which lies above it")
     names = "".join(f'<TD BORDER="0" WIDTH="26">{label_of(layer)}</TD>' for layer in pile[:-1])
     rows = [row(layer, edges, pile) for layer in reversed(pile)]
     rows.append(f'<TR><TD BORDER="0" ALIGN="RIGHT">includes headers of</TD>{names}</TR>')
