@@ -78,20 +78,34 @@ static void take_next_table(const struct lsm_version *version, unsigned level,
 
 /* ---- picking -------------------------------------------------------------------------------- */
 
-/* The level that is furthest beyond its share, or LSM_LEVELS. */
+/* 1.0 and more: the level has outgrown its share. */
+static double score_of(const struct lsm_version *version, const struct lsm_shape *shape,
+                       unsigned level) {
+    if (level == 0) return (double)version->table_count[0] / (double)shape->l0_tables;
+    double share = (double)shape->level1_bytes;
+    for (unsigned above = 1; above < level; above++)
+        share *= LEVEL_FACTOR;
+    return (double)lsm_version_level_bytes(version, level) / share;
+}
+
+/* The last level has no share: there is no further one. */
+bool lsm_compaction_is_due(const struct lsm_version *version, const struct lsm_shape *shape) {
+    for (unsigned level = 0; level + 1 < LSM_LEVELS; level++)
+        if (score_of(version, shape, level) >= 1.0) return true;
+    return version->tombstone_count > shape->tombstones;
+}
+
+/* The level that is furthest beyond its share, or LSM_LEVELS. Level 0 goes first: it slows every
+ * read. */
 static unsigned fullest_level(const struct lsm_version *version, const struct lsm_shape *shape) {
+    if (score_of(version, shape, 0) >= 1.0) return 0;
     double best = 1.0;
     unsigned chosen = LSM_LEVELS;
-    uint64_t share = shape->level1_bytes;
-    for (unsigned level = 0; level + 1 < LSM_LEVELS; level++) {
-        double score = level == 0 ? (double)version->table_count[0] / (double)shape->l0_tables
-                                  : (double)lsm_version_level_bytes(version, level) / (double)share;
-        if (level > 0) share *= LEVEL_FACTOR;
-        if (score >= best && version->table_count[level] > 0) {
-            best = score;
-            chosen = level;
-            if (level == 0) return chosen; /* it slows every read */
-        }
+    for (unsigned level = 1; level + 1 < LSM_LEVELS; level++) {
+        double score = score_of(version, shape, level);
+        if (score < best) continue;
+        best = score;
+        chosen = level;
     }
     return chosen;
 }

@@ -38,6 +38,8 @@ struct lsm_compaction_cursor {
     struct buf largest[LSM_LEVELS];
 };
 
+/* Is there a level beyond its share, or are there too many range tombstones? */
+bool lsm_compaction_is_due(const struct lsm_version *version, const struct lsm_shape *shape);
 /* False: nothing to do. The tables belong to the version. */
 bool lsm_compaction_pick(const struct lsm_version *version, const struct lsm_shape *shape,
                          struct lsm_compaction_cursor *cursor, struct lsm_compaction *out);

@@ -14,7 +14,7 @@ static bool is_hidden(const struct lsm_job *job, struct slice user, uint64_t seq
 }
 
 /* A deletion mark is of use only if there is something in the tables for it to hide. */
-static bool keeps(struct lsm_job *job, struct slice internal_key) {
+static bool flush_keeps(struct lsm_job *job, struct slice internal_key) {
     struct slice user = internal_key_user(internal_key);
     if (lsm_filter_is_shadowed(&job->filter, user)) return false;
     if (is_hidden(job, user, internal_key_sequence(internal_key))) return false;
@@ -22,7 +22,7 @@ static bool keeps(struct lsm_job *job, struct slice internal_key) {
            lsm_version_may_hold(job->view->version, 0, user);
 }
 
-static const struct lsm_job_kind flush_kind = {.name = "flush", .keeps = keeps};
+static const struct lsm_job_kind flush_kind = {.name = "flush", .keeps = flush_keeps};
 
 static void add_memtable(struct lsm_job *job, const struct lsm_memtable *memtable) {
     lsm_merge_add(&job->merge, lsm_source_of_memtable(memtable->table));

@@ -165,21 +165,24 @@ enum status lsm_manifest_sync(struct lsm_manifest *manifest, struct error *error
 
 void lsm_manifest_synced(struct lsm_manifest *manifest) { manifest->synced = manifest->end; }
 
+static enum status write_file(struct env *env, const char *path, struct slice bytes,
+                              struct error *error) {
+    struct file *file;
+    TRY(env_file_open(env, path, FILE_READ_WRITE, &file, error));
+    enum status status = file_truncate(file, 0, error);
+    if (status == STATUS_OK) status = file_write_at(file, 0, bytes, error);
+    if (status == STATUS_OK) status = file_sync(file, error);
+    file_close(file);
+    return status;
+}
+
 /* CURRENT, by way of a file of another name: at every moment there is one that is whole. */
 static enum status point_current(struct env *env, const char *dir, uint64_t number,
                                  struct error *error) {
     char line[40];
-    struct file *file;
-    char *path = path_of(dir, "CURRENT"), *temporary = path_of(dir, "CURRENT.tmp");
     int len = snprintf(line, sizeof(line), "MANIFEST-%06llu\n", (unsigned long long)number);
-    enum status status = env_file_open(env, temporary, FILE_READ_WRITE, &file, error);
-    if (status == STATUS_OK) {
-        status = file_truncate(file, 0, error);
-        if (status == STATUS_OK)
-            status = file_write_at(file, 0, slice_of(line, (size_t)len), error);
-        if (status == STATUS_OK) status = file_sync(file, error);
-        file_close(file);
-    }
+    char *path = path_of(dir, "CURRENT"), *temporary = path_of(dir, "CURRENT.tmp");
+    enum status status = write_file(env, temporary, slice_of(line, (size_t)len), error);
     if (status == STATUS_OK) status = env_file_rename(env, temporary, path, error);
     if (status == STATUS_OK) status = env_dir_sync(env, dir, error);
     mem_free(path);

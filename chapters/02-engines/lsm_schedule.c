@@ -144,13 +144,19 @@ static void start_flush(struct engine_lsm *engine) {
     submit(engine->flush);
 }
 
+/* False: the tree is in shape. */
+static bool pick(struct engine_lsm *engine, struct lsm_compaction *out) {
+    const struct lsm_version *version = engine->view->version;
+    return lsm_compaction_is_due(version, &engine->shape) &&
+           lsm_compaction_pick(version, &engine->shape, &engine->cursor, out);
+}
+
 void lsm_schedule(struct engine_lsm *engine) {
     struct lsm_compaction compaction;
     bool wanted = engine->waiting.first != NULL || engine->view->memtable_count > 1;
     if (engine->flush == NULL && (wanted && engine->broken == STATUS_OK)) start_flush(engine);
     if (engine->compaction != NULL || engine->broken != STATUS_OK) return;
-    if (!lsm_compaction_pick(engine->view->version, &engine->shape, &engine->cursor, &compaction))
-        return;
+    if (!pick(engine, &compaction)) return;
     engine->compaction = lsm_job_new_compaction(engine, &compaction);
     submit(engine->compaction);
 }
@@ -224,7 +230,7 @@ static enum status run_now(struct lsm_job *job, struct error *error) {
 /* All compactions that are due: whoever waits for a flush wants the tree in shape. */
 static enum status compact_now(struct engine_lsm *engine, struct error *error) {
     struct lsm_compaction compaction;
-    while (lsm_compaction_pick(engine->view->version, &engine->shape, &engine->cursor, &compaction))
+    while (pick(engine, &compaction))
         TRY(run_now(lsm_job_new_compaction(engine, &compaction), error));
     return STATUS_OK;
 }
