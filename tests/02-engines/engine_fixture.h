@@ -5,9 +5,12 @@
 #include "engine.h"
 #include "harness.h"
 
-/* A test of an engine belongs to the step of the chapter at which that engine is complete. */
+/* A test of an engine belongs to the step of the chapter at which that engine is complete. An LSM
+ * tree answers at step 4; a suite whose work lets it compact says "5" before it includes this. */
 #define MEM_STEP "1"
-#define LSM_STEP "5"
+#ifndef LSM_STEP
+#define LSM_STEP "4"
+#endif
 #define BTREE_STEP "7"
 #define ROCKSDB_STEP "8"
 

@@ -7,9 +7,10 @@
 
 #include "codec.h"
 #include "engine_faulty.h"
+#define LSM_STEP "5"
 #include "engine_fixture.h"
 
-enum { BATCHES = 30, BACKGROUND_BATCHES = 120, REOPEN_AT = 70, PADDING_BYTES = 500 };
+enum { BATCHES = 36, BACKGROUND_BATCHES = 120, REOPEN_AT = 70, PADDING_BYTES = 500 };
 
 /* Batch i writes i under "last", and under a key of its own; batch i-10's key is deleted. */
 static enum status write_numbered(struct faulty *f, uint64_t i) {

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#define LSM_STEP "5"
 #include "engine_fixture.h"
 #include "mem.h"
 #include "prng.h"
