@@ -74,8 +74,7 @@ def run_page(path, text, files):
             lock = open(os.path.join(tempfile.gettempdir(), "cairn-transcripts.lock"), "w", encoding="utf-8")
             fcntl.flock(lock, fcntl.LOCK_EX)
         done = subprocess.run([*namespaces(), *command, "inside" if namespaces() else "beside"], input=text, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PAGE_LIMIT_S, check=False,
-                              start_new_session=True)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PAGE_LIMIT_S, check=False)
         if done.returncode != 0:
             raise Trouble(f"{path}: the transcripts' runner failed:\n{done.stderr}")
         return dict(json.loads(done.stdout), seconds=time.monotonic() - start)

@@ -30,28 +30,25 @@ def has_transcripts(page):
 
 
 def run_transcripts(page, files):
-    """Runs a page's console fences; (edits, seconds, whether it came to its end)."""
+    """Runs a page's console fences; (parts with what was seen or None if it did not come to its end, seconds)."""
     try:
         result = clone.run_page(page.path, page.text, files)
     except Trouble as trouble:
         page.complain(1, str(trouble), mend=False)
-        return [], 0, False
+        return None, 0
     if result["refused"]:
         page.complain(*result["refused"], mend=False)
-        return [], result["seconds"], False
+        return None, result["seconds"]
     parts = transcripts.Run(page, None, None).parts
     for part, seen in zip(parts, result["seen"]):
         for step, rows in zip(part.steps, seen):
             step.seen = rows
-    wrong, edits = transcripts.compare(parts)
-    for line, text in wrong:
-        page.complain(line, text)
-    return edits, result["seconds"], True
+    return parts, result["seconds"]
 
 
 class Result:
     def __init__(self, page):
-        self.page, self.seconds, self.written = page, 0.0, False
+        self.page, self.seconds, self.parts = page, 0.0, None
 
 
 def fill(path, files):
@@ -62,11 +59,9 @@ def fill(path, files):
     refused = []
     if has_transcripts(page):
         known = len(page.complaints)
-        edits, result.seconds, ended = run_transcripts(page, files)
-        if ended:
-            page = rewritten(page, edits)
-        else:
-            refused = page.complaints[known:]
+        result.parts, result.seconds = run_transcripts(page, files)
+        refused = page.complaints[known:]
+        page = rewritten(page, transcripts.compare(result.parts or [])[1])
     rewritten(page, blocks.edits(page))
     result.page = look(Page(path), refused)
     return result
@@ -94,7 +89,9 @@ def check(path, files, run=True):
     """A page's complaints; writes nothing."""
     result = Result(look(Page(path)))
     if run and has_transcripts(result.page):
-        _, result.seconds, _ = run_transcripts(result.page, files)
+        result.parts, result.seconds = run_transcripts(result.page, files)
+        for line, text in transcripts.compare(result.parts or [])[0]:
+            result.page.complain(line, text)
     return result
 
 

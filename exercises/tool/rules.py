@@ -7,6 +7,7 @@ import cfile
 from blocks import excerpt_lines, holes_of
 from chapter import Trouble, read, with_holes
 from excerpts import LANGUAGES, find
+from pages import lesson_files, lessons_of
 from transcripts import parse_options
 
 SECTIONS = ["The problem", "What you will be able to do", "The idea", "Predict before you run", "The contract",
@@ -18,6 +19,7 @@ WANTED_BLOCKS = {"What you will be able to do": "time", "The contract": "holes",
 
 def check(page):
     check_fences(page)
+    check_overview(page)
     if page.lesson:
         check_sections(page)
         check_size(page)
@@ -41,6 +43,21 @@ def check_fences(page):
                 if line.startswith("$ "):
                     page.complain(number, "a ```text fence holds no command; make it a ```console fence, which is run",
                                   mend=False)
+
+
+def check_overview(page):
+    """A chapter with lesson files names them, and every file of the chapter, in generated blocks."""
+    if page.lesson or page.path != f"chapters/{page.chapter}/README.md" or not lesson_files(page.chapter):
+        return
+    for name in ("lessons", "files"):
+        if name not in [block.name for block in page.blocks]:
+            page.complain(1, f"the overview of a chapter with lessons has a block `<!-- table: {name} -->`", mend=False)
+    numbers = [lesson.lesson for lesson in lessons_of(page.chapter)]
+    steps = sorted({hole.step for hole in holes_of(page.chapter)})
+    for step in steps:
+        if numbers.count(step) != 1:
+            page.complain(1, f"step {step} of exercises/{page.chapter}/holes has {numbers.count(step)} lessons, not one",
+                          mend=False)
 
 
 def check_sections(page):

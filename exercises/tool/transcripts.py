@@ -3,8 +3,8 @@
 All fences of a page run one after the other in a clone of their own (see clone.py); `terminal=2` is a second
 shell there. What a command printed is everything between the line that was typed and the next prompt. A line
 is typed when its prompt is there; a key alone on a line (`^C`) is pressed when the output above it has appeared, or,
-while that is not known yet, when nothing has come for a second. What `vary=` matches may differ, and so may the
-times of the node's log on every page.
+while that is not known yet, when nothing has come for a second. What `vary=` matches may differ; so may,
+on every page, times in the node's log (of a line, and `ms=`) and the line of the Makefile in make's errors.
 """
 import difflib
 import re
@@ -14,7 +14,8 @@ from terminal import COLUMNS, KEYS, MORE, SHELL, Terminal
 PROMPT = re.compile(r"^((?:\w[\w.:-]*[=*!(^'\"-]*> |\(gdb\) |\w[\w.-]*=# ))")
 LIMIT_S = 20
 QUIET_S = 1.0
-LOG_TIME = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+ALWAYS_VARIES = [re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"),
+                 re.compile(r"(?<=\bms=)[0-9]+"), re.compile(r"(?<=\[Makefile:)[0-9]+(?=: )")]
 VARIES = "\x00"
 
 
@@ -53,7 +54,7 @@ class Refused(Exception):
 
 def parse_options(fence):
     """vary=, terminal=, limit= of a fence; ValueError says what is wrong."""
-    vary, terminal, limit = [LOG_TIME], 1, LIMIT_S
+    vary, terminal, limit = list(ALWAYS_VARIES), 1, LIMIT_S
     for word in split_info(fence.info):
         name, equals, value = word.partition("=")
         if not equals or name not in ("vary", "terminal", "limit"):
