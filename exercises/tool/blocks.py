@@ -21,7 +21,8 @@ from pages import lessons_of
 WORDS_A_MINUTE = (230, 150)
 LINES_READ_A_MINUTE = (20, 8)
 MINUTES_A_LINE_WRITTEN = (1, 3)
-TEST = re.compile(r'^TEST\("([0-9.]+)",\s*([0-9]+),\s*(\w+)\)', re.M)
+TEST = re.compile(r'^[ \t]*TEST\((?:"([0-9.]+)"|(\w+)),\s*\w+,\s*([\w#]+)\)', re.M)
+MACRO = re.compile(r"^#define (\w+)\(invariant, name\)((?:.*\\\n)*.*)", re.M)
 
 
 def rounded(minutes):
@@ -93,11 +94,39 @@ def block_holes(page, _):
     return table(("file", "function", "task", "lines"), rows)
 
 
+def steps_of(folder):
+    """The steps that headers of a folder of tests give a name: #define LSM_STEP "5"."""
+    return dict(pair for path in glob.glob(f"{folder}/*.h")
+                for pair in re.findall(r'^#define (\w+) "([0-9.]+)"', read(path), re.M))
+
+
+def macros_of(folder):
+    """Macros that make several tests of one: name -> [(step, pattern)], mem_##name for instance."""
+    bodies = dict(pair for path in glob.glob(f"{folder}/*.h") for pair in MACRO.findall(read(path)))
+    steps = steps_of(folder)
+
+    def made(name):
+        tests = [(steps.get(named, quoted), pattern) for quoted, named, pattern in TEST.findall(bodies[name])]
+        return [test for other in bodies if re.search(rf"\b{other}\(", bodies[name]) for test in made(other)] + tests
+
+    return {name: made(name) for name in bodies}
+
+
+def tests_in(path):
+    """[(step, name)] of a suite, in the order of its source."""
+    text, steps, macros = read(path), steps_of(os.path.dirname(path)), macros_of(os.path.dirname(path))
+    found = [(match.start(), match.group(1) or steps.get(match.group(2), "0"), match.group(3)) for match in TEST.finditer(text)]
+    for macro, tests in macros.items():
+        for match in re.finditer(rf"^{macro}\(\w+,\s*(\w+)\)", text, re.M):
+            found += [(match.start(), step, pattern.replace("##name", match.group(1))) for step, pattern in tests]
+    return [(int(step.split(".")[0]), name) for _, step, name in sorted(found, key=lambda test: test[0])]
+
+
 def block_tests(page, _):
     needs_lesson(page)
     lines = []
     for path in sorted(glob.glob(f"tests/{page.chapter}/test_*.c")):
-        names = [name for step, _, name in TEST.findall(read(path)) if int(step.split(".")[0]) == page.lesson]
+        names = [name for step, name in tests_in(path) if step == page.lesson]
         if names:
             lines += ([""] if lines else []) + [f"`{os.path.basename(path)[:-2]}`", ""]
             lines += ["- " + name.replace("_", " ") for name in names]
