@@ -80,6 +80,9 @@ STYLE = """\
 .md-typeset table:not([class]) { font-size: .72rem; }
 .md-typeset table:not([class]) th, .md-typeset table:not([class]) td { padding: .5em .8em; }
 .md-typeset table:not([class]) th { min-width: 3rem; }
+.md-typeset table:not([class]) td:nth-child(n+3) { min-width: 7rem; }
+.md-typeset table:not([class]) td:last-child:nth-child(-n+4) { min-width: 7rem; }
+.md-typeset a > code { color: inherit; }
 .md-typeset table:not([class]) code { word-break: normal; overflow-wrap: normal; }
 /* A diagram has a form for each theme; on a narrow page it scrolls rather than shrink beyond reading. */
 .diagram { overflow-x: auto; margin: 1em 0; text-align: center; }
@@ -124,6 +127,11 @@ class Book:
         self.pages = written_pages()
         self.made = {}  # page made for a source file or a folder: its text
         self.broken = []  # (page, link)
+        self.sources = {}  # name: the files of that name
+        for pattern in ("lib/*", "chapters/*/*", "final/*"):
+            for path in glob.glob(os.path.join(ROOT, pattern)):
+                if path.endswith((".c", ".h", ".proto")):
+                    self.sources.setdefault(os.path.basename(path), []).append(os.path.relpath(path, ROOT))
 
     def write(self, path, text):
         full = os.path.join(self.docs, path)
@@ -154,6 +162,11 @@ class Book:
             self.made[name] = f"# {path}\n\n~~~~~~{language}\n{read(path).rstrip()}\n~~~~~~\n"
         return name
 
+    def source_named(self, name):
+        """The page of lib's, a chapter's or final's file of that name; None: there is none, or there are two."""
+        found = self.sources.get(name, [])
+        return self.source_page(found[0]) if len(found) == 1 else None
+
     def folder_page(self, path):
         name = os.path.join(path, "README.md")
         if name not in self.made:
@@ -181,7 +194,7 @@ class Book:
     # ---- the order of pages --------------------------------------------------------------------------
 
     def chapters(self):
-        return sorted({page.split("/")[1] for page in self.pages if re.match(r"chapters/\d\d-", page)})
+        return sorted({page.split("/")[1] for page in self.pages if re.match(r"(chapters|exercises)/\d\d-", page)})
 
     def chapter(self, name):
         """Overview, lessons in their order, exercise."""
@@ -258,15 +271,18 @@ def build(docs, site, book):
     result = subprocess.run([mkdocs(), "build", "--clean", "-f", config], text=True, capture_output=True)
     if result.returncode != 0:
         sys.exit(f"make site: mkdocs ended with {result.returncode}\n{result.stdout}{result.stderr}")
-    name_lessons_in_search(site)
+    mend_search(site, book)
     return [line for line in result.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
 
 
-def name_lessons_in_search(site):
-    """Every chapter has a lesson 1: what search finds says of which chapter."""
+def mend_search(site, book):
+    """Every chapter has a lesson 1: what search finds says of which chapter. Sources are not searched, there is
+    grep; their every line would stand above the text that explains it."""
     path = os.path.join(site, "search", "search_index.json")
     with open(path, encoding="utf-8") as file:
         index = json.load(file)
+    made = {page[:-len(".md")] + ".html" for page in book.made}
+    index["docs"] = [entry for entry in index["docs"] if entry["location"].partition("#")[0] not in made]
     for entry in index["docs"]:
         lesson = re.fullmatch(r"chapters/(\d\d)-([^/]+)/\d+-[^/#]+", entry["location"])
         if lesson:

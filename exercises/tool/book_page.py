@@ -146,25 +146,36 @@ class Page:
                          f'alt="{html.escape(alt)}"{size}>' for theme, name in (("light", light), ("dark", dark)) if name)
         return f'\n<div class="diagram"><a href="{html.escape(goal)}" title="the picture alone">{images}</a></div>\n'
 
-    def linked(self, text):
-        codes = []
+    def code(self, span, line):
+        """A span of code in the text; one that names a source file leads to it."""
+        goal = None if line.startswith("#") else self.book.source_named(span.strip("`"))
+        return f"[{span}]({os.path.relpath(goal, os.path.dirname(self.path) or '.')})" if goal else span
 
-        def hide(match):
-            codes.append(match.group(0))
-            return f"\0{len(codes) - 1}\0"
+    def linked(self, text):
+        """Links lead into the book; what they hold, and other spans of code, is set aside meanwhile."""
+        aside = []
+
+        def keep(words):
+            aside.append(words)
+            return f"\0{len(aside) - 1}\0"
+
+        def restore(some, of_span=lambda span, line: span):
+            def one(match):
+                line = match.string[match.string.rfind("\n", 0, match.start()) + 1:match.start()] + "."
+                words = aside[int(match.group(1))]
+                return of_span(words, line) if words.startswith("`") else words
+            return re.sub(r"\0(\d+)\0", one, some)
 
         def link(match):
             image, words, target, title = match.groups()
             alone = match.string[:match.start()].rpartition("\n")[2] == "" and \
                 match.string[match.end():].partition("\n")[0].strip() == ""
             if image and alone and target.endswith(".svg"):
-                return self.picture(show(words), target)
-            return f"{image}[{words}]({self.resolve(target)}{title or ''})"
+                return self.picture(restore(words), target)
+            return keep(f"{image}[{restore(words)}]({self.resolve(target)}{title or ''})")
 
-        def show(some):
-            return re.sub(r"\0(\d+)\0", lambda match: codes[int(match.group(1))], some)
-
-        return show(LINK.sub(link, re.sub(r"(?<!`)(`+)(?!`)(?:(?!\n\n).)*?(?<!`)\1(?!`)", hide, text, flags=re.S)))
+        hidden = re.sub(r"(?<!`)(`+)(?!`)(?:(?!\n\n).)*?(?<!`)\1(?!`)", lambda match: keep(match.group(0)), text, flags=re.S)
+        return restore(LINK.sub(link, hidden), self.code)
 
     def convert(self, text):
         return "\n".join(piece if is_fence else self.linked(piece) for is_fence, piece in normalized(text)) + "\n"
