@@ -10,7 +10,7 @@
 #include "rpc_caller.h"
 #include "simple_kv.pb-c.h"
 
-enum { LINE_BYTES = 64 * 1024, MAX_WORDS = 3, MAX_ATTEMPTS = 20, PRINTED_BYTES = 4096 };
+enum { LINE_BYTES = 64 * 1024, MAX_WORDS = 3, PRINTED_BYTES = 4096 };
 
 /* Lines are read on a work lane, so that the loop goes on (pings, dialling again) while a person
  * thinks. One command at a time: read, call, print, read again. */
@@ -194,7 +194,7 @@ static enum status add_addresses(struct rpc_pool *pool, const char *addresses,
     }
 }
 
-int kv_prompt_run(struct rpc_context *context, const char *addresses) {
+int kv_prompt_run(struct rpc_context *context, const char *addresses, unsigned max_attempts) {
     struct error error;
     struct kv_prompt *prompt = MEM_NEW(struct kv_prompt);
     prompt->env = context->env;
@@ -203,9 +203,8 @@ int kv_prompt_run(struct rpc_context *context, const char *addresses) {
     if (add_addresses(prompt->pool, addresses, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.message);
     } else {
-        /* Long enough to sit out a failover. */
         struct retry_policy policy = retry_policy_default();
-        policy.max_attempts = MAX_ATTEMPTS;
+        policy.max_attempts = max_attempts;
         prompt->caller = rpc_caller_new(context, prompt->pool, &policy);
         prompt->read = (struct env_work){.run = read_line, .done = run_line, .arg = prompt};
         next_command(prompt);

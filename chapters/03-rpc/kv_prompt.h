@@ -7,11 +7,15 @@
 
 #include "rpc.h"
 
-enum { KV_PROMPT_TIMEOUT_S = 10 }; /* of a command, all its attempts together */
+enum {
+    KV_PROMPT_TIMEOUT_S = 10, /* of a command, all its attempts together */
+    KV_PROMPT_ATTEMPTS = 20   /* long enough to sit out a failover */
+};
 
-/* `addresses`: HOST:PORT,... Reads commands from the standard input, with a prompt if that is a
- * terminal, and runs the loop until the input ends. Returns the exit status: 0; 1 if a command
- * failed; 2, with a line on stderr, if the addresses are malformed. */
-int kv_prompt_run(struct rpc_context *context, const char *addresses);
+/* `addresses`: HOST:PORT,...; `max_attempts` of a command, at least 1. Reads commands from the
+ * standard input, with a prompt if that is a terminal, and runs the loop until the input ends.
+ * Returns the exit status: 0; 1 if a command failed; 2, with a line on stderr, if the addresses are
+ * malformed. */
+int kv_prompt_run(struct rpc_context *context, const char *addresses, unsigned max_attempts);
 
 #endif

@@ -21,12 +21,14 @@ struct options {
     const char *backup_of; /* host:port */
     bool wait_for_backup;
     const char *client; /* host:port,...; NULL: be the store */
+    unsigned attempts;  /* of the client */
 };
 
 static void print_usage(FILE *out) {
     fprintf(out,
             "usage: node [flags]                      the store\n"
             "       node --client HOST:PORT[,...]     a prompt at a store: put get delete scan\n"
+            "  --attempts=%d            the client tries a command so often\n"
             "  --host=127.0.0.1         where it listens\n"
             "  --port=9301\n"
             "  --data=data/03-rpc       its directory\n"
@@ -34,7 +36,7 @@ static void print_usage(FILE *out) {
             "  --primary                takes a backup if one comes\n"
             "  --backup-of=HOST:PORT    follows that primary, and takes over when it is silent\n"
             "  --wait-for-backup        a primary answers a write when the backup has it, too\n",
-            engine_kinds());
+            KV_PROMPT_ATTEMPTS, engine_kinds());
 }
 
 static int usage(void) {
@@ -57,8 +59,11 @@ static bool parse_port(const char *text, uint16_t *out) {
 }
 
 static bool parse_options(int argc, char **argv, struct options *out) {
-    *out =
-        (struct options){.host = "127.0.0.1", .port = 9301, .data = "data/03-rpc", .engine = "mem"};
+    *out = (struct options){.host = "127.0.0.1",
+                            .port = 9301,
+                            .data = "data/03-rpc",
+                            .engine = "mem",
+                            .attempts = KV_PROMPT_ATTEMPTS};
     for (int i = 1; i < argc; i++) {
         const char *value;
         if ((value = value_of(argv[i], "--host")))
@@ -71,6 +76,8 @@ static bool parse_options(int argc, char **argv, struct options *out) {
             out->client = value;
         else if (strcmp(argv[i], "--client") == 0 && i + 1 < argc)
             out->client = argv[++i];
+        else if ((value = value_of(argv[i], "--attempts")))
+            out->attempts = (unsigned)strtoul(value, NULL, 10);
         else if ((value = value_of(argv[i], "--backup-of")))
             out->backup_of = value;
         else if (strcmp(argv[i], "--primary") == 0)
@@ -83,7 +90,7 @@ static bool parse_options(int argc, char **argv, struct options *out) {
             return false;
         }
     }
-    return true;
+    return out->attempts > 0;
 }
 
 static void stop(void *env) { env_stop(env); }
@@ -175,7 +182,7 @@ int main(int argc, char **argv) {
     struct rpc_context context;
     rpc_context_init(&context, env, &clock, metrics);
     context.self.node_id = options.client ? 0 : options.backup_of ? 2 : 1;
-    int result = options.client ? kv_prompt_run(&context, options.client)
+    int result = options.client ? kv_prompt_run(&context, options.client, options.attempts)
                                 : run_store(env, &context, &options);
     env_uv_free(env);
     metrics_free(metrics);

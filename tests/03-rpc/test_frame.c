@@ -135,6 +135,17 @@ TEST("1", 3, unknown_kind_is_refused_even_with_a_right_check) {
                   frame_decode(slice_of(header, sizeof header), 100, &got, &size, NULL));
 }
 
+TEST("1", 3, unknown_flag_is_refused_even_with_a_right_check) {
+    uint8_t header[FRAME_HEADER_BYTES];
+    struct frame sent = sample(SLICE_EMPTY);
+    struct frame got;
+    size_t size;
+    sent.flags = FRAME_FLAG_PRIORITY_MASK + 1;
+    frame_encode_header(&sent, 0, header);
+    assert_status(STATUS_INVALID,
+                  frame_decode(slice_of(header, sizeof header), 100, &got, &size, NULL));
+}
+
 TEST("1", 3, random_bytes_are_no_frame) {
     struct prng prng;
     prng_seed(&prng, 3);

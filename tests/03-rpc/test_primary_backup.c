@@ -91,6 +91,22 @@ TEST("4", 2, with_waiting_a_write_is_answered_when_the_backup_has_it) {
     world_free(w);
 }
 
+TEST("4", 2, with_waiting_a_write_behind_a_gap_is_answered_when_the_gap_is_closed) {
+    struct pair_world *w = world_new(true);
+    w->cut[B] = true;
+    uint64_t lost = world_write(w, A, "x=1");
+    w->cut[B] = false;
+    uint64_t behind = world_write(w, A, "x=2");
+    world_run_ms(w, 5);
+    assert_false(world_acknowledged(w, lost));
+    assert_false(world_acknowledged(w, behind));
+    world_run_ms(w, (uint64_t)4 * TICK_MS);
+    assert_true(world_acknowledged(w, lost));
+    assert_true(world_acknowledged(w, behind));
+    assert_store(w, B, "x=1 x=2");
+    world_free(w);
+}
+
 TEST("4", 2, primary_gives_a_silent_backup_up_and_answers_who_waits) {
     struct pair_world *w = world_new(true);
     world_kill(w, B);
