@@ -205,11 +205,11 @@ static enum status set_fault(void *arg, const struct slice *words, struct error 
 static const struct prompt_command commands[] = {
     {"fill", 2, 3, fill, "fill COUNT [BATCH]   COUNT writes, a commit for every BATCH of them"},
     {"crash", 2, 2, crash,
-     "crash kill|power|torn  the machine dies and starts again, and loses nothing, all that is "
-     "not synced, or some sectors of it (--faulty-disk)"},
+     "crash HOW            die and start again; HOW is kill (loses nothing),\n"
+     "                     power (all that is not synced) or torn (some of it)"},
     {"fault", 2, 2, set_fault,
-     "fault lie|fail|none  from now on syncs only say OK; the next sync fails; the disk works "
-     "(--faulty-disk)"},
+     "fault KIND           lie (syncs only say OK), fail (the next sync fails) or none\n"
+     "                     crash and fault need --faulty-disk"},
     {NULL, 0, 0, NULL, NULL},
 };
 
