@@ -143,6 +143,8 @@ def main(chapter, lesson):
             size = f"  {result.page.words} words, {blocks.excerpt_lines(result.page)} lines" if result.page.lesson else ""
             print(f"  {'filled in' if changed else 'as it is '}  {path}{took}{size}")
         complaints += result.page.complaints
+    if not lesson:
+        complaints += symbol_complaints(sorted({page.chapter for page in map(Page, paths) if page.lesson}))
     for complaint in complaints:
         print(complaint)
     print(f"{len(paths)} pages, {len(complaints)} complaints")
