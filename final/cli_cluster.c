@@ -100,7 +100,13 @@ static void exec_node(const struct cli_options *options, unsigned node) {
     _exit(127);
 }
 
+/* With the directories above it. */
 static bool make_dir(const char *path) {
+    char above[PATH_BYTES];
+    for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        snprintf(above, sizeof(above), "%.*s", (int)(slash - path), path);
+        mkdir(above, 0755); /* "" and what is there fail; the last one says what matters */
+    }
     if (mkdir(path, 0755) == 0 || errno == EEXIST) return true;
     fprintf(stderr, "cairn: cannot create %s: %s\n", path, strerror(errno));
     return false;
