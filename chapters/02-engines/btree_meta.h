@@ -12,8 +12,8 @@
  *  1. The valid meta page of the higher turn describes the tree that is durable.
  *  2. Commit number t, `turn`, is written to page t mod 2.
  *  3. A damaged newer meta page cannot be told from one whose writing was cut off: the older one
- *     is taken. A page newer than the tree that refers to it is CORRUPT, so reused pages
- *     do not go unnoticed. */
+ *     is taken. A page newer than the tree that refers to it is CORRUPT, so reused pages do not go
+ *     unnoticed; nor does a log that was cut for the newer tree (engine_btree.c). */
 #ifndef CAIRN_BTREE_META_H
 #define CAIRN_BTREE_META_H
 

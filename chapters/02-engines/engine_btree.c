@@ -207,6 +207,18 @@ static enum status replay_batch(void *arg, uint64_t position, uint8_t type, stru
     return apply(engine, payload, error);
 }
 
+/* A log that begins above the place where the tree ends was cut for a tree that is newer: its meta
+ * page is damaged. */
+static enum status check_no_gap(const struct engine_btree *engine, struct error *error) {
+    uint64_t position = engine->pager->meta.log_position;
+    if (engine->wal == NULL || wal_start(engine->wal) <= position) return STATUS_OK;
+    return error_set(error, STATUS_CORRUPT,
+                     "%s: its newest meta page is lost; it ends at position %llu of the log, which "
+                     "begins at %llu",
+                     file_path(engine->pager->file), (unsigned long long)position,
+                     (unsigned long long)wal_start(engine->wal));
+}
+
 static size_t or_default(size_t option, size_t value) { return option > 0 ? option : value; }
 
 static enum status btree_engine_open(struct env *env, const struct engine_options *options,
@@ -225,6 +237,7 @@ static enum status btree_engine_open(struct env *env, const struct engine_option
                                   &engine->pager, error);
     if (status == STATUS_OK)
         status = engine_open_log(engine->env, options, replay_batch, engine, &engine->wal, error);
+    if (status == STATUS_OK) status = check_no_gap(engine, error);
     if (status != STATUS_OK) {
         btree_engine_close(&engine->base);
         return status;

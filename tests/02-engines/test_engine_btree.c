@@ -420,20 +420,48 @@ TEST("7", 0, store_made_with_a_log_is_not_opened_without_it) {
     faulty_teardown(&f);
 }
 
+static void damage(struct faulty *f, uint64_t offset) {
+    char path[600];
+    struct file *file;
+    snprintf(path, sizeof(path), "%s/btree.db", f->dir);
+    assert_ok(env_file_open(f->env, path, FILE_READ_WRITE, &file, &f->error), &f->error);
+    assert_ok(file_write_at(file, offset, text("rot"), &f->error), &f->error);
+    file_close(file);
+}
+
+TEST("7", 2, log_that_was_cut_for_a_tree_whose_meta_page_is_lost_is_not_replayed_on_the_older) {
+    struct faulty f;
+    setup_in(&f, harness_memory_tmpdir(), 1);
+    f.options.own_log = true;
+    f.options.log_segment_bytes = 64 * 1024;
+    assert_ok(faulty_open(&f), &f.error);
+    for (uint64_t i = 0; i < 100; i++) {
+        assert_ok(put_sized(&f, i, i, 3000), &f.error);
+        if (i == 50) assert_ok(engine_flush(f.engine, &f.error), &f.error);
+    }
+    struct flush flush; /* on the loop: the log is cut behind it */
+    flush_on_loop(&f, &flush);
+    env_run(f.env);
+    assert_status(STATUS_OK, flush.status);
+    close_engine(&f);
+    damage(&f, BTREE_PAGE_BYTES + 100); /* turn 3 stands in page 1 */
+    enum status status = faulty_open(&f);
+    if (status == STATUS_OK) /* the log was not cut yet */
+        for (uint64_t i = 0; i < 100; i++)
+            expect_number(&f, i, i);
+    else
+        assert_status(STATUS_CORRUPT, status);
+    faulty_teardown(&f);
+}
+
 TEST("7", 0, damaged_meta_pages_are_corrupt_and_one_is_enough) {
     struct faulty f;
     setup(&f);
     assert_ok(put_sized(&f, 1, 1, 10), &f.error);
     assert_ok(engine_flush(f.engine, &f.error), &f.error);
     close_engine(&f);
-    char path[600];
-    snprintf(path, sizeof(path), "%s/btree.db", f.dir);
     for (uint64_t page = 2; page-- > 0;) {
-        struct file *file;
-        assert_ok(env_file_open(f.env, path, FILE_READ_WRITE, &file, &f.error), &f.error);
-        assert_ok(file_write_at(file, page * BTREE_PAGE_BYTES + 100, text("rot"), &f.error),
-                  &f.error);
-        file_close(file);
+        damage(&f, page * BTREE_PAGE_BYTES + 100);
         if (page == 0) break;
         assert_ok(faulty_open(&f), &f.error); /* turn 2 stands in page 0 */
         expect_number(&f, 1, 1);
