@@ -272,7 +272,8 @@ def build(docs, site, book):
     if result.returncode != 0:
         sys.exit(f"make site: mkdocs ended with {result.returncode}\n{result.stdout}{result.stderr}")
     mend_search(site, book)
-    return [line for line in result.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
+    said = re.sub(r"\x1b\[[0-9;]*m", "", result.stderr)
+    return [line for line in said.splitlines() if "WARNING" in line or "ERROR" in line]
 
 
 def mend_search(site, book):
