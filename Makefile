@@ -37,6 +37,7 @@ STEP ?=#                 of an exercise: 2
 TEST ?=#                 of an exercise, by name
 APPLY ?=#                1: `make solution` splices it in
 NAME ?=#                 of a new chapter
+AFRESH ?=#               1: `make mutants` runs also what has not changed
 STACK ?=#                1: `make grade` on your own lower chapters
 TRACE ?=#                1: `make debug` prints calls, arguments, answers and state instead of a prompt
 MINE ?=#                 1: `make node`, `make run` with your functions that passed; 1/3: in one node of three
@@ -287,7 +288,7 @@ site:
 	@python3 -B exercises/tool/book.py --port=$(if $(filter file,$(origin PORT)),8000,$(PORT)) $(if $(filter 0,$(SERVE)),--no-serve)
 
 $(EXERCISES):
-	@$(TOOL) $@ $(foreach word,CH STEP TEST APPLY STACK TRACE LESSON NAME,$(if $($(word)),$(word)="$($(word))"))
+	@$(TOOL) $@ $(foreach word,CH STEP TEST APPLY STACK TRACE LESSON NAME AFRESH,$(if $($(word)),$(word)="$($(word))"))
 
 lint: $(foreach l,$(LAYERS),$(GEN_H.$(l))) $(B)/compile_commands.json
 	@CC="$(CC)" sh tests/lint/deps.sh install tests/lint/deps

@@ -22,7 +22,8 @@ def main(arguments):
     if command == "lessons":
         return lessons.main(given.get("CH"), given.get("LESSON"))
     if command == "mutants":
-        return mutants.run([Chapter(given["CH"])] if given.get("CH") else [Chapter(name) for name in with_holes()])
+        return mutants.run([Chapter(given["CH"])] if given.get("CH") else [Chapter(name) for name in with_holes()],
+                           given.get("AFRESH") == "1")
     if command == "run":
         mine.cluster(given)
         return 0

@@ -1,9 +1,10 @@
 """Mutants prove that the tests are not too weak, alternates that they are not too strong.
 
 A patch on the chapter's source: its first line is a sentence (what a mutant does wrong, how an alternate
-differs), the second says what a user would lose, or why it is right. Each is compiled as an overlay. A
-verdict depends on the patch, the file and the suites; the table in exercises/MUTANTS.md holds the hash
-of these, so that what has not changed is not run again.
+differs), the second says what a user would lose, or why it is right. Each is compiled as an overlay, as a
+learner's files are. A verdict depends on the patch, the files and the suites; the table in
+exercises/MUTANTS.md holds the hash of these, so that what has not changed is not run again. The test that
+caught a mutant last time goes first: it is likely to do so again.
 """
 import glob
 import hashlib
@@ -15,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grading
 from chapter import BUILD, Chapter, Trouble, read, with_holes, write
-from overlay import Overlay, build_reference
+from overlay import CORES, Overlay, build_reference
 
-TABLE = "MUTANTS.md"
+TABLE = "exercises/MUTANTS.md"
 
 
 class Patch:
@@ -26,21 +27,22 @@ class Patch:
         self.kind = os.path.basename(os.path.dirname(path))[:-1]  # mutant or alternate
         self.name = os.path.basename(path)[:-len(".patch")]
         text = read(path)
-        head = text.split("--- a/")[0].strip().splitlines()
+        head = re.split(r"^--- ", text, maxsplit=1, flags=re.M)[0].strip().splitlines()
         if len(head) < 2:
             raise Trouble(f"{path}: opens with two lines, a sentence and what a user would lose")
         self.title, self.loss = head[0], " ".join(line.strip() for line in head[1:] if line.strip())
-        self.files = re.findall(rf"^--- a/{re.escape(chapter.source)}/(\S+\.c)$", text, re.M)
-        if not self.files:
-            raise Trouble(f"{path}: changes no C file of {chapter.source}")
+        touched = re.findall(r"^\+\+\+ b/(\S+)", text, re.M)
+        self.files = [name[len(chapter.source) + 1:] for name in touched]
+        if not touched or not all(re.fullmatch(rf"{re.escape(chapter.source)}/\w+\.[ch]", name) for name in touched):
+            raise Trouble(f"{path}: changes C files and headers of {chapter.source}, nothing else")
         self.hash = self.hash_of(text)
-        self.verdict = self.test = None
+        self.verdict = self.test = self.killer = None
 
     def hash_of(self, text):
         digest = hashlib.sha256(text.encode())
         for path in [f"{self.chapter.source}/{name}" for name in self.files] + \
                 sorted(glob.glob(f"tests/{self.chapter.name}/*.[ch]")):
-            digest.update(read(path).encode() + b"\0")
+            digest.update((read(path).encode() if os.path.exists(path) else b"") + b"\0")
         return digest.hexdigest()[:12]
 
     @property
@@ -54,8 +56,10 @@ class Patch:
     def apply(self, folder):
         """The patched files, by name."""
         shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(f"{folder}/{self.chapter.source}")
         for name in self.files:
-            write(f"{folder}/{self.chapter.source}/{name}", read(f"{self.chapter.source}/{name}"))
+            if os.path.exists(f"{self.chapter.source}/{name}"):
+                shutil.copyfile(f"{self.chapter.source}/{name}", f"{folder}/{self.chapter.source}/{name}")
         done = subprocess.run(["patch", "-p1", "-s", "-d", folder], input=read(self.path), text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode != 0:
@@ -63,20 +67,29 @@ class Patch:
         return {name: f"{folder}/{self.chapter.source}/{name}" for name in self.files}
 
     def judge(self):
-        folder = f"{BUILD}/exercise/{self.kind}/{self.chapter.name}/{self.name}"
+        tag = f"{self.kind}/{self.chapter.name}/{self.name}"
         try:
-            overlay = Overlay(f"{self.kind}/{self.chapter.name}/{self.name}",
-                              {self.chapter.name: self.apply(folder + "/src")})
-            tests = grading.tests_of(self.chapter, overlay.suites(self.chapter))
+            overlay = Overlay(tag, {self.chapter.name: self.apply(f"{BUILD}/exercise/{tag}/src")})
+            self.test = self.first_red(overlay)
         except Trouble as trouble:
             self.verdict, self.test = str(trouble), ""
             return
-        grading.run_all(tests, stop_at_red=True, workers=1)
-        red = [test for test in tests if test.output and not test.passed]
-        self.test = red[0].sentence if red else ""
-        self.verdict = ("caught" if red else "survives") if self.kind == "mutant" else \
-            ("fails" if red else "passes")
-        shutil.rmtree(folder, ignore_errors=True)
+        self.verdict = {"mutant": ("survives", "caught"), "alternate": ("passes", "fails")}[self.kind][self.test != ""]
+        shutil.rmtree(f"{BUILD}/exercise/{tag}", ignore_errors=True)
+
+    def first_red(self, overlay):
+        """The sentence of a test that is red; "" if there is none."""
+        tests = sorted(grading.tests_of(self.chapter), key=lambda test: test.sentence != self.killer)
+        for suite in dict.fromkeys(test.suite for test in tests):
+            program = overlay.link(f"tests/{suite}")
+            for test in tests:
+                if test.suite != suite:
+                    continue
+                test.program = program
+                test.run()
+                if not test.passed:
+                    return test.sentence
+        return ""
 
 
 def patches_of(chapter):
@@ -85,64 +98,77 @@ def patches_of(chapter):
 
 
 def known_verdicts():
-    """(chapter, kind, name) -> (hash, verdict, test), from the table."""
+    """(chapter, kind, name) -> its lines in the table, as (hash, verdict, test). Where two branches
+    have each judged, both of their lines are there."""
     known, chapter = {}, None
-    path = f"exercises/{TABLE}"
-    for line in read(path).splitlines() if os.path.exists(path) else []:
+    for line in read(TABLE).splitlines() if os.path.exists(TABLE) else []:
         if line.startswith("## "):
             chapter = line[3:].strip()
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 6 and cells[1] in ("mutant", "alternate"):
-            known[(chapter, cells[1], cells[0])] = (cells[5].strip("`"), cells[3], cells[4])
+            known.setdefault((chapter, cells[1], cells[0]), []).append((cells[5].strip("`"), cells[3], cells[4]))
     return known
+
+
+def recall(patches, known, afresh=False):
+    """Takes over what the table knows; returns those that have to be judged."""
+    for patch in patches:
+        for line_hash, verdict, test in known.get(patch.key, []):
+            patch.killer = test
+            if line_hash == patch.hash and not afresh:
+                patch.verdict, patch.test = verdict, test
+    return [patch for patch in patches if not patch.good]
 
 
 def table(patches):
     lines = ["# Mutants and alternates", "",
              "A mutant is a bug that somebody might write; a graded test has to catch it. An alternate is another right",
              "way; every graded test has to pass it. Written by `make mutants`; a verdict holds for the patch, the",
-             "file and the suites with the hash in its line.", ""]
-    for name in dict.fromkeys(patch.chapter.name for patch in patches):
+             "files and the suites with the hash in its line.", ""]
+    for name in sorted({patch.chapter.name for patch in patches}):
+        of_chapter = [patch for patch in patches if patch.chapter.name == name]
         lines += [f"## {name}", "", "| patch | kind | what it does | verdict | by the test | hash |",
                   "|---|---|---|---|---|---|"]
         lines += [f"| {p.name} | {p.kind} | {p.title} {p.loss} | {p.verdict} | {p.test} | `{p.hash}` |"
-                  for p in patches if p.chapter.name == name]
+                  for p in sorted(of_chapter, key=lambda p: (p.kind != "mutant", p.name))]
         lines.append("")
     return "\n".join(lines)
 
 
-def judge_all(patches):
-    for chapter in {patch.chapter.name: patch.chapter for patch in patches}.values():
-        build_reference(chapter)
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        list(pool.map(Patch.judge, patches))
+def judge_all(patches, say=lambda patch: None):
+    if patches:
+        build_reference(*{patch.chapter.name: patch.chapter for patch in patches}.values())
+    with ThreadPoolExecutor(max_workers=CORES) as pool:
+        for patch, _ in zip(patches, pool.map(Patch.judge, patches)):
+            say(patch)
 
 
-def run(chapters):
+def line_of(patch):
+    return (f"  {'ok  ' if patch.good else 'FAIL'} {patch.chapter.number} {patch.kind:<9} {patch.name:<40} "
+            f"{patch.verdict}{', by: ' + patch.test if patch.test else ''}")
+
+
+def run(chapters, afresh=False):
     known = known_verdicts()
     picked = [patch for chapter in chapters for patch in patches_of(chapter)]
+    fresh = recall(picked, known, afresh)
     for patch in picked:
-        cached = known.get(patch.key)
-        if cached and cached[0] == patch.hash:
-            patch.verdict, patch.test = cached[1:]
-            if not patch.good:
-                patch.verdict = None
-    fresh = [patch for patch in picked if patch.verdict is None]
-    judge_all(fresh)
-    for patch in picked:
-        print(f"  {'ok  ' if patch.good else 'FAIL'} {patch.chapter.number} {patch.kind:<9} {patch.name:<36} "
-              f"{patch.verdict}{', by: ' + patch.test if patch.test else ''}")
+        if patch not in fresh:
+            print(line_of(patch))
+    judge_all(fresh, lambda patch: print(line_of(patch), flush=True))
     bad = [patch for patch in picked if not patch.good]
     print(f"{len(picked)} patches, {len(fresh)} run now, {len(bad)} with the wrong verdict")
-    if not bad:
-        write_table(picked, known)
+    write_table(picked, known)
     return 1 if bad or not picked else 0
 
 
 def write_table(picked, known):
-    """What was not asked for keeps its line."""
+    """What was not asked for keeps its line; a wrong verdict has none."""
     others = [patch for name in with_holes() for patch in patches_of(Chapter(name))
               if patch.key not in {p.key for p in picked} and patch.key in known]
     for patch in others:
-        patch.hash, patch.verdict, patch.test = known[patch.key]
-    write(f"exercises/{TABLE}", table(sorted(picked + others, key=lambda p: (p.chapter.name, p.kind != "mutant", p.name))))
+        lines = known[patch.key]
+        patch.hash, patch.verdict, patch.test = next((line for line in lines if line[0] == patch.hash), lines[-1])
+    text = table([patch for patch in picked + others if patch.good])
+    if not os.path.exists(TABLE) or read(TABLE) != text:
+        write(TABLE, text)
