@@ -212,11 +212,12 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all programs run test node asan tsan valgrind coverage bench bench-engines diagrams site lint format deps doctor clean help $(EXERCISES)
+.PHONY: all programs headers run test node asan tsan valgrind coverage bench bench-engines diagrams site lint format deps doctor clean help $(EXERCISES)
 
 # Also the objects that no program needs yet.
 all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
 programs: $(NODE_BINS) $(FINAL_BINS) $(BENCH_BINS)
+headers: $(foreach l,$(LAYERS),$(GEN_H.$(l)))
 
 # With MINE the tool links what is to run, says whose functions run, and says how to call these again.
 ifneq ($(MINE),)

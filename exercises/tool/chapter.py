@@ -9,6 +9,8 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("CAIRN_BUILD", "build")
 # Learners' folders and marks; a test of the machinery points it elsewhere.
 LEARNERS = os.environ.get("CAIRN_EXERCISES", "exercises")
+# What is compiled for it, likewise apart.
+WORK = f"{BUILD}/exercise" + ("" if LEARNERS == "exercises" else f"/scratch/{os.path.basename(LEARNERS)}")
 LINES_MAX = 60  # to write in a step
 
 
@@ -126,7 +128,9 @@ class Chapter:
 
     def invariants(self, step):
         """The numbered list under **Invariants** of a step's lesson: number -> sentence."""
-        idea = re.search(r"^## The idea$(.*?)(?=^## |\Z)", read(self.lesson(step)), re.M | re.S)
+        page = self.lesson(step)
+        text = read(page) if os.path.exists(page) else ""
+        idea = re.search(r"^## The idea$(.*?)(?=^## |\Z)", text, re.M | re.S)
         listed = idea and re.search(r"\*\*Invariants\*\*(.*)", idea[1], re.S)
         items = re.findall(r"^ {0,3}(\d+)\. +(.*?)(?=^ {0,3}\d+\. |^\s*$|\Z)", listed[1], re.M | re.S) if listed else []
         return {int(number): " ".join(text.split()) for number, text in items}

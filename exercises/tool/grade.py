@@ -1,12 +1,15 @@
 """`make grade` and `make debug`: the chapter's tests on the learner's files, a line a step, and why."""
 import os
+import re
+import shutil
+import subprocess
 import sys
 
 import grading
 import learner
 import mine
 from chapter import Trouble
-from overlay import Overlay, build_reference
+from overlay import Overlay, build_reference, plain_environment
 
 ALSO_MAX = 5  # other red tests that are named
 
@@ -128,12 +131,26 @@ def debug(chapter, given):
     if not name:
         raise Trouble(f"say which test: make debug CH={chapter.number} TEST=name")
     test, = pick(grading.tests_of(chapter, linked(chapter, how="debug", tag="debug")), name, None)[:1]
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trace.py")
     os.environ["CAIRN_TRACE"] = " ".join(f"{hole.file}:{hole.function}" for hole in chapter.holes)
-    how = ["-batch", "-x", script] if given.get("TRACE") else ["-ex", f"break test_{name}", "-ex", "run"]
+    os.environ.pop("CAIRN_RESULT", None)
+    gdb = ["gdb", "-q", "-ex", "set confirm off", "-ex", "set debuginfod enabled off"]
+    run = ["--args", test.program, "--no-fork", name]
+    if not shutil.which("gdb"):
+        raise Trouble("gdb is not installed")
+    if given.get("TRACE"):
+        return trace([*gdb, "-nx", "-batch", "-x", f"{os.path.dirname(os.path.abspath(__file__))}/trace.py", *run])
     sys.stdout.flush()
-    try:
-        os.execvp("gdb", ["gdb", "-q", "-nx" if given.get("TRACE") else "-q", "-ex", "set confirm off",
-                          "-ex", "set debuginfod enabled off", *how, "--args", test.program, "--no-fork", name])
-    except FileNotFoundError as problem:
-        raise Trouble("gdb is not installed") from problem
+    return os.execvp("gdb", [*gdb, "-ex", f"break test_{name}", "-ex", "run", *run])
+
+
+NOISE = re.compile(r"\[(Thread debugging|New Thread|Thread 0x|Inferior|Detaching|=====|  (FAILED|PASSED)| RUN )|Using host lib"
+                   r"|\s*\d+ FAILED TEST|Reading symbols|\d+ passed, |$")
+
+
+def trace(command):
+    with subprocess.Popen(command, text=True, errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, env=plain_environment()) as gdb:
+        for line in gdb.stdout:
+            if not NOISE.match(line):
+                print(re.sub(r"^(\[ *(ERROR|LINE) *\] -+ ?)*", "", line), end="", flush=True)
+    return 0

@@ -11,6 +11,7 @@ import time
 
 import cfile
 from chapter import Chapter, Trouble, read, with_holes, write
+from overlay import export_commands
 
 
 # ---- marks: hints shown, solutions seen, steps passed --------------------------------------------
@@ -80,6 +81,7 @@ def start(chapter):
         write(path, chapter.skeleton(file))
         write(f"{chapter.marks}/base/{file}", chapter.skeleton(file))
         print(f"  laid           {path}")
+    export_commands(chapter, sources_of(chapter))
     show_step(chapter, chapter.steps[0])
     print(f"\nThen: make grade CH={chapter.number}    Stuck: make hint CH={chapter.number} "
           f"STEP={chapter.steps[0]}    The whole exercise: {chapter.exercise}/README.md")
@@ -129,32 +131,36 @@ def hint(chapter, step):
 def solution(chapter, step, apply):
     if apply:
         chapter.started()
-    for file in dict.fromkeys(hole.file for hole in chapter.holes if hole.step == step):
-        holes = [hole for hole in chapter.holes if hole.step == step and hole.file == file]
-        if apply:
-            splice(chapter, file, holes)
-            continue
-        print(f"/* {chapter.source}/{file} */\n")
-        for hole in holes:
-            print(chapter.solution(hole) + "\n")
+        for path, functions, kept in splice_step(chapter, step):
+            print(f"  spliced   {path}: {', '.join(functions)}; yours is kept in {kept}" if kept else f"  as it is  {path}")
+    else:
+        for file in dict.fromkeys(hole.file for hole in chapter.holes if hole.step == step):
+            print(f"/* {chapter.source}/{file} */\n")
+            for hole in chapter.holes:
+                if hole.step == step and hole.file == file:
+                    print(chapter.solution(hole) + "\n")
     if os.path.isdir(chapter.learner):
         marks = load_marks(chapter)
         marks["seen"] = sorted({*marks.get("seen", []), step})
         save_marks(chapter, marks)
 
 
-def splice(chapter, file, holes):
-    path = f"{chapter.learner}/{file}"
-    if not os.path.exists(path):
-        raise Trouble(f"there is no {path}: make start CH={chapter.number} lays it again")
-    before = after = read(path)
-    for hole in holes:
-        after = cfile.splice(after, hole.function, chapter.solution(hole), path)
-    if after == before:
-        print(f"  as it is  {path}")
-        return
-    print(f"  spliced   {path}: {', '.join(hole.function for hole in holes)}; yours is kept in {keep(chapter, file)}")
-    write(path, after)
+def splice_step(chapter, step):
+    """The reference's functions of a step go into the learner's files; (path, functions, where the
+    learner's version is kept, or None if it was the same) for each file."""
+    done = []
+    for file in dict.fromkeys(hole.file for hole in chapter.holes if hole.step == step):
+        holes = [hole for hole in chapter.holes if hole.step == step and hole.file == file]
+        path = f"{chapter.learner}/{file}"
+        if not os.path.exists(path):
+            raise Trouble(f"there is no {path}: make start CH={chapter.number} lays it again")
+        before = after = read(path)
+        for hole in holes:
+            after = cfile.splice(after, hole.function, chapter.solution(hole), path)
+        done.append((path, [hole.function for hole in holes], keep(chapter, file) if after != before else None))
+        if after != before:
+            write(path, after)
+    return done
 
 
 def keep(chapter, file):

@@ -11,7 +11,7 @@ import textwrap
 
 import cfile
 import learner
-from chapter import BUILD, Chapter, Trouble, read, with_holes, write
+from chapter import BUILD, WORK, Chapter, Trouble, read, with_holes, write
 from overlay import Overlay, build
 
 
@@ -43,7 +43,7 @@ class Share:
                 if hole.step in rest and hole.file == name:
                     text = cfile.splice(text, hole.function, self.chapter.solution(hole), path)
             if text != read(path):
-                self.files[name] = f"{BUILD}/exercise/mine/{self.chapter.name}/{name}"
+                self.files[name] = f"{WORK}/mine/{self.chapter.name}/{name}"
                 write(self.files[name], text)
 
 
@@ -109,7 +109,7 @@ def node(chapter_name, given):
     program = f"{chapter_name}/node"
     own = linked(f"mine/{chapter_name}", sources, program)
     if share:
-        own = choose(f"{BUILD}/exercise/mine/{chapter_name}", "some-nodes", own, f"{BUILD}/{program}", share)
+        own = choose(f"{WORK}/mine/{chapter_name}", "some-nodes", own, f"{BUILD}/{program}", share)
     arguments = given.get("ARGS", "")
     if not os.path.exists(f"chapters/{chapter_name}/run") and "--data=" in read(f"chapters/{chapter_name}/node.c") \
             and "--data" not in arguments and "--client" not in arguments:

@@ -4,7 +4,7 @@ A patch on the chapter's source: its first line is a sentence (what a mutant doe
 differs), the second says what a user would lose, or why it is right. Each is compiled as an overlay, as a
 learner's files are. A verdict depends on the patch, the files and the suites; the table in
 exercises/MUTANTS.md holds the hash of these, so that what has not changed is not run again. The test that
-caught a mutant last time goes first: it is likely to do so again.
+caught a mutant last time goes first, then those of the step whose file is changed.
 """
 import glob
 import hashlib
@@ -15,7 +15,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import grading
-from chapter import BUILD, Chapter, Trouble, read, with_holes, write
+from chapter import WORK, Chapter, Trouble, read, with_holes, write
 from overlay import CORES, Overlay, build_reference
 
 TABLE = "exercises/MUTANTS.md"
@@ -69,26 +69,24 @@ class Patch:
     def judge(self):
         tag = f"{self.kind}/{self.chapter.name}/{self.name}"
         try:
-            overlay = Overlay(tag, {self.chapter.name: self.apply(f"{BUILD}/exercise/{tag}/src")})
+            overlay = Overlay(tag, {self.chapter.name: self.apply(f"{WORK}/{tag}/src")})
             self.test = self.first_red(overlay)
         except Trouble as trouble:
             self.verdict, self.test = str(trouble), ""
             return
         self.verdict = {"mutant": ("survives", "caught"), "alternate": ("passes", "fails")}[self.kind][self.test != ""]
-        shutil.rmtree(f"{BUILD}/exercise/{tag}", ignore_errors=True)
+        shutil.rmtree(f"{WORK}/{tag}", ignore_errors=True)
 
     def first_red(self, overlay):
         """The sentence of a test that is red; "" if there is none."""
-        tests = sorted(grading.tests_of(self.chapter), key=lambda test: test.sentence != self.killer)
-        for suite in dict.fromkeys(test.suite for test in tests):
-            program = overlay.link(f"tests/{suite}")
-            for test in tests:
-                if test.suite != suite:
-                    continue
-                test.program = program
-                test.run()
-                if not test.passed:
-                    return test.sentence
+        steps = {hole.step for hole in self.chapter.holes if hole.file in self.files}
+        tests = sorted(grading.tests_of(self.chapter),
+                       key=lambda test: (test.sentence != self.killer, test.step not in steps))
+        for test in tests:
+            test.program = overlay.link(f"tests/{test.suite}")
+            test.run()
+            if not test.passed:
+                return test.sentence
         return ""
 
 

@@ -11,6 +11,7 @@ overlays, and no two runs, compile the same thing twice.
 """
 import glob
 import hashlib
+import json
 import os
 import shlex
 import subprocess
@@ -19,7 +20,7 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from chapter import BUILD, ROOT, Trouble, read
+from chapter import BUILD, ROOT, WORK, Trouble, read, write
 
 # A skeleton leaves parameters and helpers unused; what follows is wrong in any file.
 LEARNER_FLAGS = ["-Wno-unused", "-Wno-unused-parameter", "-Werror=implicit-function-declaration",
@@ -104,15 +105,27 @@ def can_check():
     return read(mark) == "yes"
 
 
+def export_commands(chapter, sources):
+    """compile_commands.json beside the learner's files, where editors look first. What it names has to
+    be there: make writes the flags, and the headers that are generated."""
+    if run(["make", "headers"]).returncode != 0:
+        print("what the build needs is missing (make deps); editors know how your files are compiled after make grade")
+        return
+    words = [word for word in remembered(f"obj/{chapter.source}/.flags") if word != "-Werror"] + LEARNER_FLAGS
+    entries = [{"directory": ROOT, "file": path, "command": shlex.join([*words, "-c", path])}
+               for path in sources.values() if path.endswith(".c")]
+    write(f"{chapter.learner}/compile_commands.json", json.dumps(entries, indent=1) + "\n")
+
+
 class Overlay:
     """`sources`: by chapter, the path of a file for each name that it replaces or adds. `how`: "checked"
     for judging, "plain" for running, "debug" for looking on."""
 
     def __init__(self, tag, sources, how="checked"):
-        self.folder, self.sources = f"{BUILD}/exercise/{tag}", sources
+        self.folder, self.sources = f"{WORK}/{tag}", sources
         self.checked = how == "checked" and can_check()
         self.flags = CHECKED_FLAGS if self.checked else DEBUG_FLAGS if how == "debug" else []
-        self.said, self.lock = {}, threading.Lock()
+        self.said, self.programs, self.lock = {}, {}, threading.Lock()
         self.changed = {f"chapters/{chapter}/{name}" for chapter, files in sources.items()
                         for name, path in files.items() if name.endswith(".h") and self.differs(chapter, name, path)}
         self.merged = {}
@@ -201,6 +214,11 @@ class Overlay:
 
     def link(self, program):
         """The path of a program of build/lists in which the overlay's objects stand."""
+        if program not in self.programs:
+            self.programs[program] = self.link_now(program)
+        return self.programs[program]
+
+    def link_now(self, program):
         words = self.objects_of(remembered(f"lists/{program}"))
         command = [*remembered("lists/link"), *(CHECK if self.checked else [])]
         path = f"{self.folder}/{program}"
