@@ -27,6 +27,7 @@ PLACE = "/tmp/cairn"           # of the clone, for who runs in it
 RUNS_SUITES = re.compile(r"^\$ .*\bmake( +(?!(node|run|help)\b)|$)", re.M)
 LEFT_OUT = {"exercise", "asan", "tsan", "cov"}  # of build/
 PAGE_LIMIT_S = 300
+SLOW_S = 1.5  # of a command: said with -v
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 MARK = "CAIRN_TRANSCRIPT"
 NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -64,7 +65,8 @@ def namespaces():
 
 
 def run_page(path, text, files):
-    """{"steps": .., "refused": [line, text] or None, "seconds": ..}, from a run of the page's transcripts."""
+    """From a run of the page's transcripts: what was `seen` of each step of each fence, `refused` as (line, text)
+    or None, the `slow` commands, `seconds`."""
     scratch = make_clone(files, suites=RUNS_SUITES.search(text) is not None)
     command = [sys.executable, "-B", os.path.abspath(__file__), path, f"{scratch}/cairn"]
     start = time.monotonic()
@@ -137,7 +139,9 @@ def inside(path, clone, how):
         run.run()
     except transcripts.Refused as problem:
         refused = list(problem.args)
-    print(json.dumps({"refused": refused, "seen": [[step.seen for step in part.steps] for part in parts]}))
+    print(json.dumps({"refused": refused, "seen": [[step.seen for step in part.steps] for part in parts],
+                      "slow": [(step.line, step.typed, step.seconds) for part in parts for step in part.steps
+                               if step.seconds > SLOW_S]}))
 
 
 if __name__ == "__main__":

@@ -30,25 +30,26 @@ def has_transcripts(page):
 
 
 def run_transcripts(page, files):
-    """Runs a page's console fences; (parts with what was seen or None if it did not come to its end, seconds)."""
+    """Runs a page's console fences; the parts with what was seen (None if it did not come to its end), seconds,
+    and the commands that took long."""
     try:
         result = clone.run_page(page.path, page.text, files)
     except Trouble as trouble:
         page.complain(1, str(trouble), mend=False)
-        return None, 0
+        return None, 0, []
     if result["refused"]:
         page.complain(*result["refused"], mend=False)
-        return None, result["seconds"]
+        return None, result["seconds"], result["slow"]
     parts = transcripts.Run(page, None, None).parts
     for part, seen in zip(parts, result["seen"]):
         for step, rows in zip(part.steps, seen):
             step.seen = rows
-    return parts, result["seconds"]
+    return parts, result["seconds"], result["slow"]
 
 
 class Result:
     def __init__(self, page):
-        self.page, self.seconds, self.parts = page, 0.0, None
+        self.page, self.seconds, self.slow, self.parts = page, 0.0, [], None
 
 
 def fill(path, files):
@@ -59,7 +60,7 @@ def fill(path, files):
     refused = []
     if has_transcripts(page):
         known = len(page.complaints)
-        result.parts, result.seconds = run_transcripts(page, files)
+        result.parts, result.seconds, result.slow = run_transcripts(page, files)
         refused = page.complaints[known:]
         page = rewritten(page, transcripts.compare(result.parts or [])[1])
     rewritten(page, blocks.edits(page))
@@ -89,7 +90,7 @@ def check(path, files, run=True):
     """A page's complaints; writes nothing."""
     result = Result(look(Page(path)))
     if run and has_transcripts(result.page):
-        result.parts, result.seconds = run_transcripts(result.page, files)
+        result.parts, result.seconds, result.slow = run_transcripts(result.page, files)
         for line, text in transcripts.compare(result.parts or [])[0]:
             result.page.complain(line, text)
     return result

@@ -8,6 +8,7 @@ on every page, times in the node's log (of a line, and `ms=`) and the line of th
 """
 import difflib
 import re
+import time
 
 from terminal import COLUMNS, KEYS, MORE, SHELL, Terminal
 
@@ -26,6 +27,7 @@ class Step:
         self.line, self.prompt, self.typed = line, prompt, typed
         self.output = []   # as the page has it
         self.seen = None   # as it was
+        self.seconds = 0.0
 
     @property
     def is_key(self):
@@ -116,7 +118,9 @@ class Run:
         for part in self.parts:
             terminal = self.terminals.get(part.terminal) or self.open_terminal(part)
             for index, step in enumerate(part.steps):
+                start = time.monotonic()
                 self.run_step(terminal, step, self.following(part, index), part.vary, part.limit)
+                step.seconds = time.monotonic() - start
 
     def open_terminal(self, part):
         terminal = self.terminals[part.terminal] = Terminal(self.directory, self.environment)
