@@ -37,6 +37,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WIDTH_MAX = 960  # CSS pixels
+LABEL_SHIFT = 4  # points
 
 DEFAULTS = {
     "G": {"bgcolor": "snow", "color": "slategray", "style": "rounded", "fontname": "DejaVu Sans", "fontsize": "12",
@@ -106,6 +107,14 @@ def plain(svg):
     return head, title, body
 
 
+def with_clear_labels(body):
+    """Graphviz sets an edge's label right against the line: move it off."""
+    def moved(match):
+        return re.sub(r'(<text [^>]*?\bx=")(-?[\d.]+)', lambda text: f"{text.group(1)}{float(text.group(2)) + LABEL_SHIFT:.2f}",
+                      match.group(0))
+    return re.sub(r'<g id="[^"]*" class="edge">.*?</g>', moved, body, flags=re.S)
+
+
 def measure():
     """A name for the way in which the Graphviz and the fonts of this machine draw; None: there is no Graphviz."""
     try:
@@ -143,6 +152,7 @@ def render(source, name, measured):
     head = head.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
     for font, family in FONTS.items():
         body = body.replace(f'font-family="{font}"', f'font-family="{family}"')
+    body = with_clear_labels(body)
     group = head.index("<g ")
     return (f"<!-- Rendered by `make diagrams` from {name}.dot; do not edit. source={source_hash(source)} "
             f"measure={measured} -->\n{head[:group]}<title>{title if title != '%3' else name}</title>\n{style_sheet()}\n"
