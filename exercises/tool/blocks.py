@@ -94,16 +94,14 @@ def block_holes(page, _):
     return table(("file", "function", "task", "lines"), rows)
 
 
-def steps_of(folder):
-    """The steps that headers of a folder of tests give a name: #define LSM_STEP "5"."""
-    return dict(pair for path in glob.glob(f"{folder}/*.h")
-                for pair in re.findall(r'^#define (\w+) "([0-9.]+)"', read(path), re.M))
+def steps_named(texts):
+    """The steps that have a name: #define LSM_STEP "5"; a later text has the last word."""
+    return dict(pair for text in texts for pair in re.findall(r'^ *#define (\w+) "([0-9.]+)"', text, re.M))
 
 
-def macros_of(folder):
+def macros_of(texts, steps):
     """Macros that make several tests of one: name -> [(step, pattern)], mem_##name for instance."""
-    bodies = dict(pair for path in glob.glob(f"{folder}/*.h") for pair in MACRO.findall(read(path)))
-    steps = steps_of(folder)
+    bodies = dict(pair for text in texts for pair in MACRO.findall(text))
 
     def made(name):
         tests = [(steps.get(named, quoted), pattern) for quoted, named, pattern in TEST.findall(bodies[name])]
@@ -114,9 +112,11 @@ def macros_of(folder):
 
 def tests_in(path):
     """[(step, name)] of a suite, in the order of its source."""
-    text, steps, macros = read(path), steps_of(os.path.dirname(path)), macros_of(os.path.dirname(path))
+    text = read(path)
+    texts = [read(header) for header in sorted(glob.glob(f"{os.path.dirname(path)}/*.h"))] + [text]
+    steps = steps_named(texts)
     found = [(match.start(), match.group(1) or steps.get(match.group(2), "0"), match.group(3)) for match in TEST.finditer(text)]
-    for macro, tests in macros.items():
+    for macro, tests in macros_of(texts, steps).items():
         for match in re.finditer(rf"^{macro}\(\w+,\s*(\w+)\)", text, re.M):
             found += [(match.start(), step, pattern.replace("##name", match.group(1))) for step, pattern in tests]
     return [(int(step.split(".")[0]), name) for _, step, name in sorted(found, key=lambda test: test[0])]
