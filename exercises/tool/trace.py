@@ -60,9 +60,17 @@ def shown(value):
 SCALARS = (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM, gdb.TYPE_CODE_CHAR)
 
 
+def whole(frame):
+    """The function's own block: a call may begin inside a block of its body, or of what was inlined there."""
+    block = frame.block()
+    while block.superblock and (block.function is None or block.function.name != frame.name()):
+        block = block.superblock
+    return block
+
+
 def first_struct(frame):
     """The struct that the first argument points to, as (type, address)."""
-    for symbol in frame.block():
+    for symbol in whole(frame):
         if symbol.is_argument:
             value = symbol.value(frame)
             kind = value.type.strip_typedefs()
@@ -130,7 +138,7 @@ class Call(gdb.Breakpoint):
             depth += older.name() in NAMES
             older = older.older()
         indent = "  " * depth
-        arguments = ", ".join(f"{symbol.name}={shown(symbol.value(frame))}" for symbol in frame.block() if symbol.is_argument)
+        arguments = ", ".join(f"{symbol.name}={shown(symbol.value(frame))}" for symbol in whole(frame) if symbol.is_argument)
         say(f"{indent}-> {frame.name()}({short(arguments)})")
         show_state(first_struct(frame), indent)
         try:

@@ -51,7 +51,7 @@ TEST("1", 2, the_book_keeps_a_copy_of_a_name) {
 
 TEST("1", 1, two_thousand_guests_come_twice) {
     struct guestbook *book = guestbook_new(2000);
-    char name[16];
+    char name[32];
     for (uint64_t round = 1; round <= 2; round++) {
         for (int i = 0; i < 2000; i++) {
             snprintf(name, sizeof(name), "guest-%d", i);
