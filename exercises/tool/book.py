@@ -71,6 +71,9 @@ STYLE = """\
 /* Transcripts: what a person types stands out. */
 .transcript b { color: var(--md-code-fg-color); }
 .transcript .prompt { opacity: .65; }
+.md-typeset .highlight span.filename { font-size: .62rem; padding: .3rem .8rem; margin-top: 0; }
+/* Where there is room for a terminal, a line that is longer wraps as it does there. */
+@media (min-width: 76.25em) { .transcript pre > code { white-space: pre-wrap; overflow-wrap: anywhere; } }
 .crumb { font-size: .7rem; color: var(--md-default-fg-color--light); }
 /* Room for transcripts and sources, which are 100 columns wide. */
 .md-grid { max-width: 76rem; }
@@ -162,9 +165,10 @@ class Book:
             self.made[name] = f"# {path}\n\n~~~~~~{language}\n{read(path).rstrip()}\n~~~~~~\n"
         return name
 
-    def source_named(self, name):
-        """The page of lib's, a chapter's or final's file of that name; None: there is none, or there are two."""
+    def source_named(self, name, folder):
+        """The page of the file of that name: the folder's own, or else the only one there is. None: there is none."""
         found = self.sources.get(name, [])
+        found = [path for path in found if os.path.dirname(path) == folder] or found
         return self.source_page(found[0]) if len(found) == 1 else None
 
     def folder_page(self, path):

@@ -9,18 +9,21 @@ import os
 import re
 
 FENCE = re.compile(r"^( *)(`{3,}|~{3,}) *([\w+-]*)(.*)$")
+EXCERPT = re.compile(r"\s*<!-- code: ([^: ]+):.*-->\s*$")
 ITEM = re.compile(r"^( *)([-*+]|\d+[.)])( +)(?=\S)")
 PROMPT = re.compile(r"^(\$ |\w+(?:[=>-]?)> |\(gdb\) )(.*)$")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)(\s+\"[^\"]*\")?\)")
 DARK = re.compile(r"@media \(prefers-color-scheme:dark\)\{(.*)\}</style>", re.S)
 
 
-def opening(match):
-    """The fence's first line, with what the book understands."""
+def opening(match, above):
+    """The fence's first line, with what the book understands: its language, and as a title where it is typed or what
+    file it is from, which the comment above an excerpt names."""
     indent, marks, language, rest = match.groups()
     terminal = re.search(r"\bterminal=(\d+)", rest)
-    title = f' title="terminal {terminal.group(1)}"' if terminal and terminal.group(1) != "1" else ""
-    return f"{indent}{marks}{language}{title}"
+    file = EXCERPT.match(above)
+    title = f"terminal {terminal.group(1)}" if terminal and terminal.group(1) != "1" else file and os.path.basename(file.group(1))
+    return f"{indent}{marks}{language}" + (f' title="{title}"' if title else "")
 
 
 def transcript(lines):
@@ -77,7 +80,7 @@ def pieces(text):
         match = FENCE.match(line)
         if closing is None and match and "`" not in match.group(4):
             found.append((False, without_comments("\n".join(current) + "\n").splitlines()))
-            current, closing = [opening(match)], match.group(2)
+            current, closing = [opening(match, current[-1] if current else "")], match.group(2)
         elif closing is not None and line.strip().startswith(closing) and not line.strip().strip(closing[0]):
             found.append((True, [*current, line]))
             current, closing = [], None
@@ -148,7 +151,7 @@ class Page:
 
     def code(self, span, line):
         """A span of code in the text; one that names a source file leads to it."""
-        goal = None if line.startswith("#") else self.book.source_named(span.strip("`"))
+        goal = None if line.startswith("#") else self.book.source_named(span.strip("`"), os.path.dirname(self.path))
         return f"[{span}]({os.path.relpath(goal, os.path.dirname(self.path) or '.')})" if goal else span
 
     def linked(self, text):
