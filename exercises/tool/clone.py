@@ -26,7 +26,7 @@ from chapter import ROOT, Trouble
 PLACE = "/tmp/cairn"           # of the clone, for who runs in it
 RUNS_SUITES = re.compile(r"^\$ .*\bmake( +(?!(node|run|help)\b)|$)", re.M)
 LEFT_OUT = {"exercise", "asan", "tsan", "cov"}  # of build/
-PAGE_LIMIT_S = 300
+PAGE_LIMIT_S = 600
 SLOW_S = 1.5  # of a command: said with -v
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 MARK = "CAIRN_TRANSCRIPT"
