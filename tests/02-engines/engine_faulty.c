@@ -15,6 +15,7 @@ void faulty_setup_in(struct faulty *f, const char *kind, const char *dir, uint64
     f->env = env_fault_new(f->inner, seed);
     snprintf(f->dir, sizeof(f->dir), "%s/store-%llu", dir, (unsigned long long)seed);
     f->options.dir = f->dir;
+    f->options.cache_bytes = 1 << 20; /* opened so often that 64 MiB each take sanitizers seconds */
     write_batch_init(&f->batch);
 }
 
