@@ -54,6 +54,9 @@ translate() {
     dnf:libssl-dev) echo openssl-devel ;;
     pacman:libssl-dev) echo openssl ;;
     brew:libssl-dev) echo openssl@3 ;;
+    dnf:fonts-dejavu-core) echo dejavu-sans-fonts dejavu-sans-mono-fonts ;;
+    pacman:fonts-dejavu-core) echo ttf-dejavu ;;
+    brew:fonts-dejavu-core) echo font-dejavu ;;
     pacman:python3) echo python ;;
     pacman:python3-*) echo "python-${2#python3-}" ;;
     brew:python3-*) echo "${2#python3-}" ;;
