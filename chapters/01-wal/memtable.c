@@ -312,6 +312,7 @@ void memtable_check_invariants(const struct memtable *table) {
         for (const struct memtable_node *node = next_of(before, level); node != NULL;
              node = next_of(node, level)) {
             assert(node->height > level);
+            /* Invariant 1. */
             assert(before == table->head || table->compare(node_key(before), node_key(node)) < 0);
             if (level == 0) count++;
             before = node;

@@ -165,6 +165,7 @@ static bool write_batch(struct wal *wal, struct wal_batch *batch) {
     };
     struct wal_segment *segment = batch->segment;
     struct error error;
+    assert(batch->position >= wal->written); /* invariant 4: behind the last one */
     wal_batch_seal(batch->bytes.data, segment->header.salt, batch->position, &header);
     uint64_t offset = batch->position - segment->header.base;
     if (file_write_at(segment->file, offset, buf_slice(&batch->bytes), &error) != STATUS_OK) {
@@ -182,6 +183,12 @@ static bool write_batch(struct wal *wal, struct wal_batch *batch) {
     return true;
 }
 
+static void check_positions(const struct wal *wal) {
+    assert(wal_start(wal) <= wal->synced); /* invariant 1 */
+    assert(wal->synced <= wal->written);
+    assert(wal->written <= wal->end);
+}
+
 /* Writes all that is queued. False after a failure. */
 static bool write_pending(struct wal *wal) {
     if (wal->first == NULL) return true;
@@ -190,6 +197,7 @@ static bool write_pending(struct wal *wal) {
         batch_end(wal);
     }
     wal->end = wal->written;
+    check_positions(wal);
     return true;
 }
 
@@ -206,6 +214,7 @@ static void sync_finished(struct wal *wal) {
                         env_now_ns(wal->env) + wal->options.marker_delay_ns);
     if (target <= wal->synced) return; /* wal_sync_blocking was faster */
     wal->synced = target;
+    check_positions(wal);
     if (wal->on_synced != NULL) wal->on_synced(wal->on_synced_arg, target);
 }
 

@@ -191,7 +191,7 @@ TEST("2.1", 4, batches_stand_in_the_file_as_the_header_says_and_are_numbered) {
     teardown(&f);
 }
 
-TEST("4.1", 4, log_runs_on_over_many_segments_and_truncation_removes_the_oldest) {
+TEST("4.1", 1, log_runs_on_over_many_segments_and_truncation_removes_the_oldest) {
     struct fixture f;
     setup(&f);
     assert_ok(open_wal(&f), &f.error);
