@@ -17,11 +17,13 @@
 static void expect_at(struct fixture *f, const struct engine_snapshot *snapshot, const char *key,
                       const char *value) {
     enum status status = engine_get(f->engine, snapshot, text(key), 0, &f->value, &f->error);
+    if (status != (value == NULL ? STATUS_NOT_FOUND : STATUS_OK))
+        print_error("get \"%s\"%s\n", key, snapshot != NULL ? ", on the snapshot" : "");
     if (value == NULL) {
         assert_status(STATUS_NOT_FOUND, status);
         return;
     }
-    assert_ok(status, &f->error);
+    assert_ok(status, status != STATUS_NOT_FOUND ? &f->error : NULL);
     assert_slice_equal(text(value), buf_slice(&f->value));
 }
 

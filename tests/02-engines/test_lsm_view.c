@@ -16,11 +16,13 @@ static void expect_at(struct lsm_fixture *f, uint64_t sequence, const char *key,
                       const char *value) {
     enum status status = lsm_view_get(f->snapshot.view, &alone, slice_of_string(key), sequence,
                                       false, &f->value, &f->error);
+    if (status != (value == NULL ? STATUS_NOT_FOUND : STATUS_OK))
+        print_error("get \"%s\" at %llu\n", key, (unsigned long long)sequence);
     if (value == NULL) {
         assert_status(STATUS_NOT_FOUND, status);
         return;
     }
-    assert_ok(status, &f->error);
+    assert_ok(status, status != STATUS_NOT_FOUND ? &f->error : NULL);
     assert_slice_equal(slice_of_string(value), buf_slice(&f->value));
 }
 
