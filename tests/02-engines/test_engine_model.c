@@ -171,7 +171,7 @@ static void run_against_model(const char *kind, bool own_log, uint64_t seed,
     struct model *model = MEM_NEW(struct model);
     struct held *held = mem_zalloc(sizeof(struct held) * MODEL_SNAPSHOTS);
     struct prng prng;
-    setup_with(&f, kind, own_log);
+    setup_in(&f, kind, own_log, harness_memory_tmpdir());
     f.options.write_buffer_bytes = write_buffer_bytes;
     reopen(&f);
     model_init(model);

@@ -36,7 +36,7 @@ static void setup(struct shelf_of_tables *f) {
     struct log log;
     log_init_null(&log);
     f->env = env_uv_new(&log);
-    snprintf(f->path, sizeof(f->path), "%s/000001.sst", harness_tmpdir());
+    snprintf(f->path, sizeof(f->path), "%s/000001.sst", harness_memory_tmpdir());
     struct sstable_writer writer;
     struct buf key = BUF_INIT;
     sstable_writer_init(&writer);
