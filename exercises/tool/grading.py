@@ -250,16 +250,16 @@ def header_of(test):
 
 
 def invariant_of(test):
-    """The sentence that the test shows: from the lesson's list, or else from the module's header."""
+    """The sentence that the test shows: from the module's header, where it has that number, or else from the
+    lesson's list. A lesson may be about several modules, a suite is about one."""
     number = test.invariant
     if not number:
         return None
-    listed = test.chapter.invariants(test.step)
-    if listed:
-        return listed.get(number)
     header = header_of(test)
     match = header and re.search(rf"^ \*  {number}\. (.*?)(?=^ \*  \d+\. |^ \*\n|^ \* ?\S|\*/)", read(header), re.M | re.S)
-    return " ".join(re.sub(r"^ \* *", "", match[1], flags=re.M).split()) if match else None
+    if match:
+        return " ".join(re.sub(r"^ \* *", "", match[1], flags=re.M).split())
+    return test.chapter.invariants(test.step).get(number)
 
 
 def labelled(label, lines):
