@@ -222,7 +222,7 @@ TEST("7", 3, free_list_of_several_pages_survives_a_restart) {
     model_init(&model);
     static const uint8_t large[1 << 20];
     for (int i = 0; i < 20; i++) { /* 5,000 pages, and then none */
-        char key[16];
+        char key[24];
         snprintf(key, sizeof(key), "large %02d", i);
         btree_begin_write(s.pager);
         assert_ok(
