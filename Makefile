@@ -79,7 +79,7 @@ DEPS_FILES  := $(wildcard lib/deps chapters/*/deps final/deps tests/deps)
 
 # Goals that must work on a machine where nothing is installed yet, or leave nothing behind.
 # Those of the exercises call make for what they need.
-EXERCISES := start grade hint solution progress reset update debug mutants lessons
+EXERCISES := start grade hint solution progress reset update debug mutants lessons new-chapter
 BARE := $(if $(MAKECMDGOALS),$(if $(filter-out clean help doctor site $(EXERCISES) $(if $(MINE),run node),$(MAKECMDGOALS)),,yes))
 TOOL  = CC="$(CC)" CAIRN_BUILD=$(B) python3 -B exercises/tool
 

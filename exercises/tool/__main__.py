@@ -1,5 +1,5 @@
-"""What `make start`, `grade`, `hint`, `solution`, `progress`, `reset`, `update`, `debug`, `mutants`
-and `lessons` call: python3 exercises/tool COMMAND [CH=01] [STEP=2] [TEST=name] [APPLY=1] [LESSON=2]."""
+"""What `make start`, `grade`, `hint`, `solution`, `progress`, `reset`, `update`, `debug`, `mutants`,
+`new-chapter` and `lessons` call: python3 exercises/tool COMMAND [CH=01] [STEP=2] [TEST=name] [APPLY=1] [LESSON=2]."""
 import os
 import sys
 
@@ -9,6 +9,7 @@ import learner
 import lessons
 import mine
 import mutants
+import newchapter
 from chapter import ROOT, Chapter, Trouble, named, with_holes
 
 
@@ -24,6 +25,9 @@ def main(arguments):
     if command == "mutants":
         return mutants.run([Chapter(given["CH"])] if given.get("CH") else [Chapter(name) for name in with_holes()],
                            given.get("AFRESH") == "1")
+    if command == "new-chapter":
+        newchapter.create(given.get("CH"), given.get("NAME"))
+        return 0
     if command == "run":
         mine.cluster(given)
         return 0

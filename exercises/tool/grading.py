@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from chapter import BUILD, ROOT, read, write
 from overlay import CORES, plain_environment
 
-LIMIT_MS, LIMIT_FACTOR = 2000, 20  # of a test: as long as the reference takes, times the factor; at least
+LIMIT_MS, LIMIT_FACTOR = 2000, 20  # of a test: the factor times what the reference takes; at least this
+CHECKED_FACTOR = 4     # slower when memory is checked
 HUNG_MAX = 6           # so many that did not end: the others need not be waited for
 COLUMNS = 100
 LABEL = 17             # columns of "  what happened  "
@@ -52,7 +53,7 @@ class Test:
         limit = LIMIT_MS
         self.passed, self.output = self.run_once(self.program, limit)
         if self.hung:
-            limit = max(LIMIT_MS, int(LIMIT_FACTOR * self.reference_ms()))
+            limit = max(LIMIT_MS, int(LIMIT_FACTOR * CHECKED_FACTOR * self.reference_ms()))
             if limit > LIMIT_MS:
                 self.passed, self.output = self.run_once(self.program, limit)
         if "allocated" in self.output and "Sanitizer" in self.output:
