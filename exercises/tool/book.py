@@ -219,10 +219,11 @@ class Book:
         if parts[0] != "chapters" or not re.match(r"\d+-", parts[-1]):
             return text
         chapter, entries = self.chapter(parts[1]).popitem()
-        lessons = [entry for entry in entries if isinstance(entry, dict) and "Exercise" not in entry]
+        numbers = [int(os.path.basename(name).split("-")[0]) for entry in entries if isinstance(entry, dict)
+                   for name in entry.values() if name.startswith("chapters/")]
         heading, _, rest = text.partition("\n")
         return (f'{heading}\n\n<p class="crumb">Chapter <a href="index.html">{chapter}</a>, '
-                f"lesson {parts[-1].split('-')[0]} of {len(lessons)}</p>\n\n{rest}")
+                f"lesson {parts[-1].split('-')[0]} of {max(numbers)}</p>\n\n{rest}")
 
     def navigation(self):
         nav = [{"Start here": "README.md"}, *(self.chapter(name) for name in self.chapters())]
