@@ -212,7 +212,7 @@ $(B)/compile_commands.json: $(B)/compile_commands.list
 
 # ---- targets -------------------------------------------------------------------------------------
 
-.PHONY: all programs headers run test node asan tsan valgrind coverage bench bench-engines diagrams site lint format deps doctor clean help $(EXERCISES)
+.PHONY: all programs headers run test soak node asan tsan valgrind coverage bench bench-engines diagrams site lint format deps doctor clean help $(EXERCISES)
 
 # Also the objects that no program needs yet.
 all: $(call upto,OBJ,$(TOP)) $(FINAL_OBJ) programs $(SUITE_BINS) $(B)/compile_commands.json
@@ -257,6 +257,11 @@ tested_programs := $(sort $(foreach d,$(tested_dirs),$(filter $(UPTO.$(d):%=$(B)
 
 test: $(picked_suites) $(tested_programs)
 	@CC="$(CC)" python3 tests/harness/run_suites.py --build=$(B) $(picked_suites) $(if $(picked_scripts),--scripts $(picked_scripts))
+
+# What is worth hours: the campaigns that files tests/*/soak name, with CH= those of one directory.
+soak: $(SUITE_BINS) programs
+	@CC="$(CC)" CAIRN_TEST_LIMIT=$${CAIRN_TEST_LIMIT:-14400000} CAIRN_SUITE_LIMIT=28800 CAIRN_SCRIPT_LIMIT=28800 \
+	python3 tests/harness/run_suites.py --build=$(B) --soak $(wildcard $(patsubst %,tests/%/soak,$(picked_dirs)))
 
 # The suites; of the scripts those that start nodes, which are instrumented too.
 asan tsan:
@@ -318,19 +323,22 @@ help:
 	'make test' 'every suite and script; the last line says how many passed and failed' \
 	'make test CH=04' 'the suites of one chapter (or lib, sim, sql, cluster)' \
 	'make test SUITE=log' 'one suite, tests/*/test_log.c' \
+	'make soak' 'long campaigns: every mutant afresh, many seeds, every cut (CH=sim: of one directory)' \
 	'make node CH=04' 'start that chapter'"'"'s node (ARGS=... are passed on; MINE=1: with your functions)' \
 	'make asan' 'every suite under AddressSanitizer and UBSan (tsan: ThreadSanitizer)' \
 	'make valgrind CH=02' 'the suites of a chapter under valgrind' \
 	'make coverage' 'every suite, then the lines that were run, per directory' \
 	'make start CH=01' 'lay the exercise of a chapter: exercises/01-wal/src/ is yours' \
-	'make grade CH=01' 'the chapter'"'"'s tests on your files, a line a step (TEST=name: one test)' \
+	'make grade CH=01' 'the chapter'"'"'s tests on your files, a line a step (STEP=2, TEST=name: only those)' \
+	'make grade CH=02 STACK=1' 'the same on your own lower chapters' \
 	'make hint CH=01 STEP=2' 'the next hint' \
 	'make solution CH=01 STEP=2' 'that step'"'"'s functions (APPLY=1 splices them in and keeps yours)' \
 	'make progress' 'all exercises: which steps are done, what is next' \
-	'make debug CH=01 TEST=name' 'one test on your files under gdb' \
+	'make debug CH=01 TEST=name' 'one test on your files under gdb (TRACE=1: prints calls, answers and state)' \
 	'make update CH=01' 'merge a newer exercise into your files' \
 	'make reset CH=01' 'begin an exercise anew (asks, and keeps what is there)' \
-	'make mutants' 'do the tests catch the bugs of exercises/*/mutants? (CH=01)' \
+	'make mutants' 'do the tests catch the bugs of exercises/*/mutants? (CH=01; AFRESH=1: all again)' \
+	'make new-chapter' 'a chapter to begin from (CH=15 NAME=tally), see exercises/AUTHORING.md' \
 	'make lessons CH=01' 'fill in the excerpts, transcripts and tables of its pages (LESSON=2: of one)' \
 	'make bench' 'the benchmarks of final/bench' \
 	'make bench-engines' 'the four engines side by side: a table and a chart, two minutes (ARGS=--publish)' \

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Runs suites in parallel, then scripts one by one; the last line is "N passed, N failed".
 
-run_suites.py --build=DIR [SUITE...] [--scripts SCRIPT...]
+run_suites.py --build=DIR [SUITE...] [--scripts SCRIPT...] [--soak FILE...]
+
+A file tests/NAME/soak says, a line each, what is worth running for long, and how: a suite of that
+directory or its script `run`, then what is put into the environment (what is there already wins).
 
 A verdict comes from exit statuses and from the counts that a suite writes into $CAIRN_RESULT, never
 from reading output. A suite that writes no counts, that ran fewer tests than it registered, that
@@ -118,14 +121,25 @@ class Tally:
                 sys.stdout.flush()
 
 
+def declared(path):
+    """(suite or script, whether it is a suite, environment) for each line of a file tests/NAME/soak."""
+    folder = os.path.dirname(path)
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            words = line.split("#")[0].split()
+            if words:
+                more = dict(word.split("=", 1) for word in words[1:])
+                yield f"{folder}/{words[0]}", words[0] != "run", more
+
+
 def main():
-    build, suites, scripts, into = "build", [], [], None
+    build, suites, scripts, soaks = "build", [], [], []
     into = suites
     for argument in sys.argv[1:]:
         if argument.startswith("--build="):
             build = argument[len("--build="):]
-        elif argument == "--scripts":
-            into = scripts
+        elif argument in ("--scripts", "--soak"):
+            into = scripts if argument == "--scripts" else soaks
         else:
             into.append(argument)
     env = dict(os.environ, BUILD=os.path.abspath(build))
@@ -133,23 +147,28 @@ def main():
     env.pop("MFLAGS", None)
     env.pop("MAKELEVEL", None)
     tally = Tally(build)
+    work = [(path, True, {}) for path in suites] + [(path, False, {}) for path in scripts]
+    for path in soaks:
+        work += [(f"{build}/{name}" if is_suite else name, is_suite, more) for name, is_suite, more in declared(path)]
+    jobs = [(number, *job) for number, job in enumerate(work)]
     with tempfile.TemporaryDirectory(prefix="cairn-results-") as results:
         def one(job):
-            number, path, is_suite = job
+            number, path, is_suite, more = job
             limit_s = SUITE_LIMIT_S if is_suite else SCRIPT_LIMIT_S
             name = os.path.relpath(path, os.path.join(build, "tests") if is_suite else ".")
             result = os.path.join(results, str(number))
             try:
                 command = [*UNDER, path] if is_suite else [os.path.join(".", path)]
-                status, output, seconds = run(command, limit_s, result, env)
+                status, output, seconds = run(command, limit_s, result, dict(more, **env))
             except OSError as problem:
                 status, output, seconds = 127, str(problem), 0.0
             tally.add(name, judge(status, counts_of(result), limit_s, is_suite), output, seconds)
 
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            list(pool.map(one, [(i, p, True) for i, p in enumerate(suites)]))
-        for number, path in enumerate(scripts, start=len(suites)):
-            one((number, path, False))
+            list(pool.map(one, [job for job in jobs if job[2]]))
+        for job in jobs:
+            if not job[2]:
+                one(job)
     if tally.passed + tally.failed == 0:
         print("no test was found")
     print(f"{tally.passed} passed, {tally.failed} failed")
