@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdlib.h>
 
 #include "env_uv.h"
 #include "mem.h"

@@ -1,6 +1,8 @@
 /* test_lsm_merge.c - sorted runs read as one, both ways. */
 #include "lsm_merge.h"
 
+#include <stdio.h>
+
 #include "lsm_fixture.h"
 #include "mem.h"
 #include "prng.h"
@@ -120,8 +122,9 @@ TEST("3", 3, merge_agrees_with_a_sorted_array_through_random_steps_and_turns) {
     memset(texts, 0, sizeof(texts));
     for (size_t i = 0; i < MANY; i++) { /* one version a key: its number says where it belongs */
         char *out = texts[prng_below(&prng, MANY_RUNS)];
-        char name[] = {(char)('a' + i / 26), (char)('a' + i % 26), '\0'};
-        strcat(strcat(out, name), "1=v ");
+        size_t used = strlen(out);
+        snprintf(out + used, sizeof(texts[0]) - used, "%c%c1=v ", (char)('a' + i / 26),
+                 (char)('a' + i % 26));
     }
     for (size_t i = 0; i < MANY_RUNS; i++)
         pointers[i] = texts[i];
