@@ -43,6 +43,9 @@ struct engine_options {
      * paths that a slow disk would; 0: none. */
     unsigned would_block_percent;
     unsigned busy_percent; /* mem: likewise, this percentage of writes says BUSY */
+    /* lsm: tables stay as the flushes left them, however many, and nobody is told BUSY for them: to
+     * see what compaction is for. */
+    bool no_compaction;
 };
 
 /* Rather WOULD_BLOCK than wait for the disk. On the loop only, also with a snapshot. */

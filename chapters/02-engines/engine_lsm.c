@@ -165,6 +165,10 @@ static void set_sizes(struct engine_lsm *engine, const struct engine_options *op
                                        .level1_bytes = buffer * LEVEL1_BUFFERS,
                                        .table_bytes = buffer / TABLES_PER_BUFFER,
                                        .tombstones = TOMBSTONES_MAX};
+    if (!options->no_compaction) return;
+    engine->l0_stop = SIZE_MAX; /* nothing ever outgrows its share */
+    engine->shape.l0_tables = engine->shape.tombstones = SIZE_MAX;
+    engine->shape.level1_bytes = UINT64_MAX;
 }
 
 static enum status lsm_open(struct env *env, const struct engine_options *options,

@@ -12,12 +12,14 @@
 #include "env_fault.h"
 #include "env_uv.h"
 #include "internal_key.h"
+#include "lsm_describe.h"
 #include "prompt.h"
 #include "sstable_reader.h"
 
 enum {
     FILL_MAX = 10000000,
     FILL_VALUE_BYTES = 100,
+    FIND_STRIDE = 7919, /* a prime: every key is met once, unless COUNT is a multiple of it */
     FAULT_SEED = 1,
     SNAPSHOTS_MAX = 9,
     TABLE_ROWS_MAX = 24, /* a table with more entries is shown a line a block */
@@ -223,6 +225,42 @@ static enum status say_size(void *arg, const struct slice *words, struct error *
     return STATUS_OK;
 }
 
+/* In an order that jumps about, as reads do. */
+static enum status find(void *arg, const struct slice *words, struct error *error) {
+    struct node *node = arg;
+    uint64_t count, found = 0;
+    struct buf value = BUF_INIT;
+    if (!number_of(words[1], FILL_MAX, &count))
+        return error_set(error, STATUS_INVALID, "a number from 1 to %d is expected", FILL_MAX);
+    uint64_t before = env_now_ns(node->env);
+    enum status status = STATUS_OK;
+    for (uint64_t i = 0; i < count && (status == STATUS_OK || status == STATUS_NOT_FOUND); i++) {
+        char key[32];
+        int len = snprintf(key, sizeof(key), "fill-%08llu",
+                           (unsigned long long)(i * FIND_STRIDE % count));
+        status = engine_get(node->engine, NULL, slice_of(key, (size_t)len), 0, &value, error);
+        found += status == STATUS_OK;
+    }
+    buf_deinit(&value);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    double seconds = (double)(env_now_ns(node->env) - before) / (double)NS_PER_S;
+    printf("%llu reads, %llu found, %.3f s: %.0f reads/s\n", (unsigned long long)count,
+           (unsigned long long)found, seconds, (double)count / seconds);
+    return STATUS_OK;
+}
+
+static enum status say_levels(void *arg, const struct slice *words, struct error *error) {
+    struct node *node = arg;
+    struct buf text = BUF_INIT;
+    (void)words;
+    if (strcmp(node->kind, "lsm") != 0)
+        return error_set(error, STATUS_UNSUPPORTED, "only an LSM tree has levels");
+    enum status status = lsm_describe_levels(node->env, node->options.dir, &text, error);
+    if (status == STATUS_OK) fwrite(text.data, 1, text.len, stdout);
+    buf_deinit(&text);
+    return status;
+}
+
 /* ---- the machine dies ----------------------------------------------------------------------- */
 
 static enum status open_engine(struct node *node, struct error *error) {
@@ -288,6 +326,8 @@ static const struct prompt_command commands[] = {
     {"at", 2, 4, read_snapshot, "at N [START [END]]   scan, as it was at snapshot N"},
     {"release", 2, 2, release_snapshot, "release N"},
     {"fill", 2, 3, fill, "fill COUNT [BATCH]   COUNT writes, BATCH of them at a time"},
+    {"find", 2, 2, find, "find COUNT           reads the keys of fill COUNT"},
+    {"levels", 1, 1, say_levels, "levels               lsm: the tables of each level"},
     {"size", 1, 3, say_size, "size [START [END]]   about how much the engine holds there"},
     {"crash", 2, 2, crash,
      "crash kill|power|torn  the machine dies and starts again, and loses nothing, all that is "
@@ -374,6 +414,16 @@ static enum status show_table(struct env *env, const char *path, const char *key
 
 /* ---- the process ---------------------------------------------------------------------------- */
 
+static enum status show_manifest(struct node *node, struct error *error) {
+    struct buf text = BUF_INIT;
+    enum status status = lsm_describe_manifest(node->env, node->options.dir, &text, error);
+    if (status == STATUS_NOT_FOUND)
+        status = error_set(error, STATUS_NOT_FOUND, "%s holds no LSM tree", node->options.dir);
+    if (status == STATUS_OK) fwrite(text.data, 1, text.len, stdout);
+    buf_deinit(&text);
+    return status;
+}
+
 static enum status draw(struct engine *engine, struct error *error) {
     struct buf picture = BUF_INIT;
     enum status status = engine_draw(engine, &picture, error);
@@ -385,6 +435,7 @@ static enum status draw(struct engine *engine, struct error *error) {
 struct flags {
     const char *table; /* show it, and nothing else */
     const char *key;
+    bool manifest;
     bool dot;
     bool help;
 };
@@ -396,8 +447,10 @@ static int usage(FILE *out, int exit_status) {
             "  --engine=KIND         what keeps it; mem if not given\n"
             "  --write-buffer=BYTES  lsm, btree, rocksdb: so much in memory before it is flushed\n"
             "  --memory-limit=BYTES  mem: all that it may hold\n"
+            "  --no-compaction       lsm: tables stay as the flushes left them\n"
             "  --faulty-disk         a disk whose power can be cut: see crash in help\n"
             "  --dot                 prints a picture of the store, for Graphviz\n"
+            "  --manifest            prints the edits of an LSM tree's manifest\n"
             "  --table=FILE          prints a table of an LSM tree\n"
             "  --key=KEY             with --table: how the key is looked for in it\n",
             engine_kinds());
@@ -440,6 +493,10 @@ static bool parse(struct node *node, struct flags *flags, const char *given) {
         flags->key = value;
     else if (strcmp(given, "--faulty-disk") == 0)
         node->on_faulty_disk = true;
+    else if (strcmp(given, "--no-compaction") == 0)
+        node->options.no_compaction = true;
+    else if (strcmp(given, "--manifest") == 0)
+        flags->manifest = true;
     else if (strcmp(given, "--dot") == 0)
         flags->dot = true;
     else if (strcmp(given, "--help") == 0)
@@ -460,6 +517,10 @@ static int run_node(struct node *node, const struct flags *flags) {
         return show_table(node->env, flags->table, flags->key, &error) == STATUS_OK
                    ? 0
                    : complain(node, "read the table", &error);
+    if (flags->manifest)
+        return show_manifest(node, &error) == STATUS_OK
+                   ? 0
+                   : complain(node, "read the manifest", &error);
     if (flags->dot) env_log(node->env)->level = LOG_WARN;
     if (open_engine(node, &error) != STATUS_OK) return complain(node, "open the store", &error);
     if (flags->dot)
