@@ -19,7 +19,6 @@
 enum {
     FILL_MAX = 10000000,
     FILL_VALUE_BYTES = 100,
-    FIND_STRIDE = 7919, /* a prime: every key is met once, unless COUNT is a multiple of it */
     FAULT_SEED = 1,
     SNAPSHOTS_MAX = 9,
     TABLE_ROWS_MAX = 24, /* a table with more entries is shown a line a block */
@@ -225,27 +224,20 @@ static enum status say_size(void *arg, const struct slice *words, struct error *
     return STATUS_OK;
 }
 
-/* In an order that jumps about, as reads do. */
-static enum status find(void *arg, const struct slice *words, struct error *error) {
+/* A scan that shows nothing but its time. */
+static enum status walk(void *arg, const struct slice *words, struct error *error) {
     struct node *node = arg;
-    uint64_t count, found = 0;
-    struct buf value = BUF_INIT;
-    if (!number_of(words[1], FILL_MAX, &count))
-        return error_set(error, STATUS_INVALID, "a number from 1 to %d is expected", FILL_MAX);
-    uint64_t before = env_now_ns(node->env);
-    enum status status = STATUS_OK;
-    for (uint64_t i = 0; i < count && (status == STATUS_OK || status == STATUS_NOT_FOUND); i++) {
-        char key[32];
-        int len = snprintf(key, sizeof(key), "fill-%08llu",
-                           (unsigned long long)(i * FIND_STRIDE % count));
-        status = engine_get(node->engine, NULL, slice_of(key, (size_t)len), 0, &value, error);
-        found += status == STATUS_OK;
-    }
-    buf_deinit(&value);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    struct engine_iterator *it = engine_iterator_new(
+        node->engine, &(struct engine_iterator_options){.lower = words[1], .upper = words[2]});
+    uint64_t rows = 0, before = env_now_ns(node->env);
+    for (bool valid = engine_iterator_seek_first(it); valid; valid = engine_iterator_next(it))
+        rows++;
     double seconds = (double)(env_now_ns(node->env) - before) / (double)NS_PER_S;
-    printf("%llu reads, %llu found, %.3f s: %.0f reads/s\n", (unsigned long long)count,
-           (unsigned long long)found, seconds, (double)count / seconds);
+    enum status status = engine_iterator_status(it, error);
+    engine_iterator_free(it);
+    if (status != STATUS_OK) return status;
+    printf("%llu rows, %.3f s: %.0f rows/s\n", (unsigned long long)rows, seconds,
+           (double)rows / seconds);
     return STATUS_OK;
 }
 
@@ -326,7 +318,7 @@ static const struct prompt_command commands[] = {
     {"at", 2, 4, read_snapshot, "at N [START [END]]   scan, as it was at snapshot N"},
     {"release", 2, 2, release_snapshot, "release N"},
     {"fill", 2, 3, fill, "fill COUNT [BATCH]   COUNT writes, BATCH of them at a time"},
-    {"find", 2, 2, find, "find COUNT           reads the keys of fill COUNT"},
+    {"walk", 1, 3, walk, "walk [START [END]]   scans without showing it, and says how fast"},
     {"levels", 1, 1, say_levels, "levels               lsm: the tables of each level"},
     {"size", 1, 3, say_size, "size [START [END]]   about how much the engine holds there"},
     {"crash", 2, 2, crash,
@@ -446,6 +438,7 @@ static int usage(FILE *out, int exit_status) {
             "  --data=DIR            where the store lives; data/02-engines if not given\n"
             "  --engine=KIND         what keeps it; mem if not given\n"
             "  --write-buffer=BYTES  lsm, btree, rocksdb: so much in memory before it is flushed\n"
+            "  --log-segment=BYTES   mem, lsm, btree: so long is a file of the log\n"
             "  --memory-limit=BYTES  mem: all that it may hold\n"
             "  --no-compaction       lsm: tables stay as the flushes left them\n"
             "  --faulty-disk         a disk whose power can be cut: see crash in help\n"
@@ -485,6 +478,8 @@ static bool parse(struct node *node, struct flags *flags, const char *given) {
         node->kind = value;
     else if (is_flag(given, "--write-buffer=", &value))
         return parse_bytes(value, &node->options.write_buffer_bytes);
+    else if (is_flag(given, "--log-segment=", &value))
+        return parse_bytes(value, &node->options.log_segment_bytes);
     else if (is_flag(given, "--memory-limit=", &value))
         return parse_bytes(value, &node->options.memory_limit_bytes);
     else if (is_flag(given, "--table=", &value))
