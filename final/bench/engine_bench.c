@@ -1,5 +1,5 @@
-/* engine_bench.c - one engine by itself: how fast it takes writes, finds keys, walks; how many bytes
- * it writes for each byte that it is given, and keeps for each byte that is alive.
+/* engine_bench.c - one engine by itself: how fast it takes writes, finds keys, walks; how many
+ * bytes it writes for each byte that it is given, and keeps for each byte that is alive.
  *
  *   engine_bench --engine=KIND [--keys=N] [--value=BYTES] [--buffer=BYTES] [--cache=BYTES]
  *                [--dir=DIR] [--tsv]

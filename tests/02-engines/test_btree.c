@@ -67,7 +67,10 @@ static struct slice value_of(struct shelf *s, uint32_t number, size_t len) {
 
 static void expect(struct shelf *s, uint32_t number, size_t len) {
     struct btree_tree tree = btree_newest(s->pager);
-    assert_ok(btree_get(&tree, key_of(s, number), &s->found, &s->error), &s->error);
+    enum status status = btree_get(&tree, key_of(s, number), &s->found, &s->error);
+    if (status == STATUS_NOT_FOUND)
+        error_set(&s->error, status, "key %06u was put, and is not found", number);
+    assert_ok(status, &s->error);
     assert_slice_equal(value_of(s, number, len), buf_slice(&s->found));
 }
 
@@ -112,9 +115,9 @@ static void fill_in_order(uint32_t count, uint32_t first, uint32_t stride) {
         if (i % 100 == 0) check(&s);
     }
     check(&s);
-    assert_true(root_level(&s) >= 2);
     for (uint32_t number = 0; number < count; number++)
         expect(&s, number, 40);
+    assert_true(root_level(&s) >= 2);
     teardown(&s);
 }
 
