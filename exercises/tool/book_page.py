@@ -92,9 +92,15 @@ def pieces(text):
 
 def normalized(text):
     """(is it a fence, text) pieces, as Python-Markdown wants them."""
-    lists, result = Lists(), []
+    lists, result, title = Lists(), [], None
     for is_fence, lines in pieces(text):
+        if not is_fence and "".join(lines).strip():
+            title = None
         if is_fence:
+            language, mark, named = lines[0].partition(" title=")
+            if mark and named == title and not language.endswith("console"):
+                lines = [language, *lines[1:]]  # excerpts that stand together need their file's name once
+            title = named
             column = len(lines[0]) - len(lines[0].lstrip(" "))
             while lists.columns and column < lists.columns[-1]:
                 lists.columns.pop()
