@@ -21,7 +21,7 @@ def main(arguments):
         learner.progress()
         return 0
     if command == "lessons":
-        return lessons.main(given.get("CH"), given.get("LESSON"))
+        return lessons.main(given.get("CH"), given.get("LESSON"), given.get("PAGE"))
     if command == "mutants":
         return mutants.run([Chapter(given["CH"])] if given.get("CH") else [Chapter(name) for name in with_holes()],
                            given.get("AFRESH") == "1")
@@ -51,7 +51,9 @@ def main(arguments):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1:]))
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+        sys.exit(status)
     except (Trouble, cfile.NotFound) as trouble:
         print(trouble, file=sys.stderr)
         sys.exit(1)

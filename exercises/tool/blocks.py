@@ -188,7 +188,8 @@ def block_flags(page, _):
 def block_targets(_, __):
     done = subprocess.run(["make", "-s", "help"], text=True, check=True, stdout=subprocess.PIPE,
                           env=plain_environment())
-    rows = [match.groups() for match in re.finditer(r"^  (make\b.*?)\s{2,}(\S.*)$", done.stdout, re.M)]
+    rows = [match.groups() for match in re.finditer(r"^  (make(?: [a-z][\w-]*)?(?: [A-Z]+=\S+)*) +(\S.*)$",
+                                                        done.stdout, re.M)]
     return table(("command", "what it does"), [(f"`{command}`", what) for command, what in rows])
 
 
