@@ -294,7 +294,7 @@ site:
 	@python3 -B exercises/tool/book.py --port=$(if $(filter file,$(origin PORT)),8000,$(PORT)) $(if $(filter 0,$(SERVE)),--no-serve)
 
 $(EXERCISES):
-	@$(TOOL) $@ $(foreach word,CH STEP TEST APPLY STACK TRACE LESSON NAME AFRESH,$(if $($(word)),$(word)="$($(word))"))
+	@$(TOOL) $@ $(foreach word,CH STEP TEST APPLY STACK TRACE LESSON PAGE NAME AFRESH,$(if $($(word)),$(word)="$($(word))"))
 
 lint: $(foreach l,$(LAYERS),$(GEN_H.$(l))) $(B)/compile_commands.json
 	@CC="$(CC)" sh tests/lint/deps.sh install tests/lint/deps
@@ -339,7 +339,7 @@ help:
 	'make reset CH=01' 'begin an exercise anew (asks, and keeps what is there)' \
 	'make mutants' 'do the tests catch the bugs of exercises/*/mutants? (CH=01; AFRESH=1: all again)' \
 	'make new-chapter' 'a chapter to begin from (CH=15 NAME=tally), see exercises/AUTHORING.md' \
-	'make lessons CH=01' 'fill in the excerpts, transcripts and tables of its pages (LESSON=2: of one)' \
+	'make lessons CH=01' 'fill in the excerpts, transcripts and tables of its pages (LESSON=2: of one; PAGE=README.md)' \
 	'make bench' 'the benchmarks of final/bench' \
 	'make bench-engines' 'the four engines side by side: a table and a chart, two minutes (ARGS=--publish)' \
 	'make diagrams' 'draw diagrams/*.svg anew: from *.dot, the source, a store (ONLY=name)' \

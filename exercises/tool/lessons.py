@@ -1,4 +1,5 @@
-"""`make lessons [CH=01] [LESSON=2]` fills in what pages quote; `check` is what `make test` asks, and writes nothing."""
+"""`make lessons [CH=01] [LESSON=2] [PAGE=README.md]` fills in what pages quote; `check` is what `make
+test` asks, and writes nothing."""
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -96,8 +97,12 @@ def check(path, files, run=True):
     return result
 
 
-def pages_of(chapter, lesson):
-    """Paths that CH= and LESSON= pick."""
+def pages_of(chapter, lesson, page):
+    """Paths that CH=, LESSON= and PAGE= pick."""
+    if page:
+        if page not in all_pages():
+            raise Trouble(f"there is no page {page}")
+        return [page]
     if not chapter:
         return all_pages()
     known = [name for name in names() if chapter in (name, name[:2])]
@@ -130,8 +135,8 @@ def symbol_complaints(chapters):
     return found
 
 
-def main(chapter, lesson):
-    paths = pages_of(chapter, lesson)
+def main(chapter, lesson, page):
+    paths = pages_of(chapter, lesson, page)
     if any(has_transcripts(page) or page.blocks for page in map(Page, paths)):
         built()
     before = {path: Page(path).text for path in paths}
@@ -144,7 +149,7 @@ def main(chapter, lesson):
             size = f"  {result.page.words} words, {blocks.excerpt_lines(result.page)} lines" if result.page.lesson else ""
             print(f"  {'filled in' if changed else 'as it is '}  {path}{took}{size}")
         complaints += result.page.complaints
-    if not lesson:
+    if not lesson and not page:
         complaints += symbol_complaints(sorted({page.chapter for page in map(Page, paths) if page.lesson}))
     for complaint in complaints:
         print(complaint)

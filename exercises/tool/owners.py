@@ -5,7 +5,8 @@ same name with .h), and a header with its source. What is left belongs to the le
 lowest lesson of a file that uses one of its symbols or includes it; what nobody needs, to the last.
 
 The symbol rule: an object may use symbols of files of its own and earlier lessons, and of earlier chapters (those the
-build checks). Excepted are node.c, which wires the whole chapter, and what the overview says in a comment:
+build checks). A symbol is there as soon as its definition or the header that declares it is quoted: a contract can be
+used before it is fulfilled. Excepted are node.c, which wires the whole chapter, and what the overview says in a comment:
 
     <!-- dispatch: raft.c -> raft_snapshot.c: the table of messages names the handler of a later lesson -->
 """
@@ -15,6 +16,7 @@ import os
 import re
 import subprocess
 
+import cfile
 import excerpts
 from chapter import BUILD, Trouble, read
 from overlay import plain_environment
@@ -106,6 +108,16 @@ def quoted_once(chapter):
     return quoted(chapter)
 
 
+def declarations(chapter):
+    """symbol -> the lesson that quotes the header that declares it."""
+    found = {}
+    for name, lesson in quoted(chapter).items():
+        if name.endswith(".h"):
+            for symbol in re.findall(r"\b([a-z]\w+)\s*\(", cfile.blank_noise(read(f"chapters/{chapter}/{name}"))):
+                found[symbol] = min(found.get(symbol, lesson), lesson)
+    return found
+
+
 def exceptions(chapter):
     """{(file, file it may use)} and complaints about lines that name what is not there."""
     path, allowed, wrong = f"chapters/{chapter}/README.md", {}, []
@@ -124,19 +136,20 @@ def check(chapter):
     owned, objects = of(chapter), objects_of(chapter)
     allowed, wrong = exceptions(chapter)
     definer = {symbol: name for name, (defined, _) in objects.items() for symbol in defined}
+    declared = declarations(chapter)
     needed = set()
     for name, (_, used) in sorted(objects.items()):
         for symbol in sorted(used):
             other = definer.get(symbol)
-            if name == "node.c" or other is None or owned[other] <= owned[name]:
+            if name == "node.c" or other is None or min(owned[other], declared.get(symbol, owned[other])) <= owned[name]:
                 continue
             needed.add((name, other))
             if (name, other) not in allowed:
                 path = f"chapters/{chapter}/{name}"
                 wrong.append(Complaint(path, line_of(path, symbol),
                                        f"{name} belongs to lesson {owned[name]} and uses {symbol} of {other}, lesson "
-                                       f"{owned[other]}: quote one of them in another lesson; or, if this is the chapter's "
-                                       f"dispatch table, say in chapters/{chapter}/README.md "
+                                       f"{owned[other]}: quote the header that declares it in this lesson or an earlier one, or "
+                                       f"one of the files in another; or, if this is the chapter's dispatch table, say in chapters/{chapter}/README.md "
                                        f"<!-- dispatch: {name} -> {other}: why -->", f"make lessons CH={chapter[:2]}"))
     for pair in sorted(set(allowed) - needed):
         wrong.append(Complaint(f"chapters/{chapter}/README.md", allowed[pair],

@@ -73,10 +73,9 @@ class Page:
     @property
     def mend(self):
         """The command that fills this page in."""
-        words = ["make lessons"]
-        if self.chapter:
-            words.append(f"CH={self.chapter[:2]}")
-        return " ".join(words + ([f"LESSON={self.lesson}"] if self.lesson else []))
+        if not self.chapter:
+            return f"make lessons PAGE={self.path}"
+        return f"make lessons CH={self.chapter[:2]}" + (f" LESSON={self.lesson}" if self.lesson else "")
 
     def complain(self, line, text, mend=True):
         self.complaints.append(Complaint(self.path, line, text, self.mend, mend))
