@@ -24,8 +24,8 @@ struct guestbook *guestbook_new(size_t guests_max);
 void guestbook_free(struct guestbook *book);
 
 /* Counts a visit: 1 for a name that is new, which enters the book, one more each time after that.
- * `visits` receives the number. INVALID for an empty name, TOO_LARGE above GUESTBOOK_NAME_MAX bytes,
- * BUSY if the name is new and the book is full. */
+ * `visits` receives the number. INVALID for an empty name, TOO_LARGE above GUESTBOOK_NAME_MAX
+ * bytes, BUSY if the name is new and the book is full. */
 enum status guestbook_greet(struct guestbook *book, struct slice name, uint64_t *visits,
                             struct error *error) MUST_CHECK;
 
