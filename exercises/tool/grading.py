@@ -18,10 +18,28 @@ CHECKED_FACTOR = 4     # slower when memory is checked
 HUNG_MAX = 6           # so many that did not end: the others need not be waited for
 COLUMNS = 100
 LABEL = 17             # columns of "  what happened  "
-TIMES = f"{BUILD}/exercise/times.json"
-LOCK = threading.Lock()
 
 
+class Times:
+    """Of the reference's tests, as measured here; kept for the next run."""
+
+    def __init__(self, path):
+        self.path, self.lock, self.known = path, threading.Lock(), {}
+        try:
+            self.known = json.loads(read(path))
+        except (OSError, ValueError):
+            pass
+
+    def get(self, key):
+        return self.known.get(key)
+
+    def set(self, key, value):
+        with self.lock:
+            self.known[key] = value
+            write(self.path, json.dumps(self.known))
+
+
+TIMES = Times(f"{BUILD}/exercise/times.json")
 Unwritten = namedtuple("Unwritten", "step function task")
 
 
@@ -50,12 +68,11 @@ class Test:
         return done.returncode == 0 and done.stdout.endswith("\n1 passed, 0 failed\n"), done.stdout
 
     def run(self, keep=False):
-        limit = LIMIT_MS
+        limit = self.limit_ms(self.known_ms())
         self.passed, self.output = self.run_once(self.program, limit)
-        if self.hung:
-            limit = max(LIMIT_MS, int(LIMIT_FACTOR * CHECKED_FACTOR * self.reference_ms()))
-            if limit > LIMIT_MS:
-                self.passed, self.output = self.run_once(self.program, limit)
+        if self.hung and limit < self.limit_ms(self.reference_ms()):
+            limit = self.limit_ms(self.reference_ms())
+            self.passed, self.output = self.run_once(self.program, limit)
         if "allocated" in self.output and "Sanitizer" in self.output:
             # Stacks of allocations are taken in a hurry, and miss callers; now they are worth their time.
             again = self.run_once(self.program, max(limit, LIMIT_MS * 5), ":fast_unwind_on_malloc=0")
@@ -64,19 +81,23 @@ class Test:
             for path in re.findall(r"^ *kept: (\S*/cairn-test-\S+)$", self.output, re.M):
                 shutil.rmtree(path, ignore_errors=True)
 
+    @staticmethod
+    def limit_ms(reference_ms):
+        return max(LIMIT_MS, int(LIMIT_FACTOR * CHECKED_FACTOR * reference_ms))
+
+    def known_ms(self):
+        """How long the reference takes here, if it has been measured; else 0."""
+        known = TIMES.get(f"{self.suite} {self.name}")
+        return known[1] if known and known[0] == os.stat(f"{BUILD}/tests/{self.suite}").st_mtime else 0
+
     def reference_ms(self):
-        """How long the reference takes here; measured when somebody asks, since few tests are slow."""
-        program = f"{BUILD}/tests/{self.suite}"
-        key, stamp = f"{self.suite} {self.name}", os.stat(program).st_mtime
-        known = known_times().get(key)
-        if known and known[0] == stamp:
-            return known[1]
-        _, output = self.run_once(program, 600000)
-        seconds = re.search(r"\((\d+\.\d+) s\)", output)
-        time_ms = float(seconds[1]) * 1000 if seconds else LIMIT_MS
-        with LOCK:
-            write(TIMES, json.dumps(dict(known_times(), **{key: (stamp, time_ms)})))
-        return time_ms
+        """Measured when a test does not end, since few are slow."""
+        if self.known_ms() == 0:
+            program = f"{BUILD}/tests/{self.suite}"
+            _, output = self.run_once(program, 600000)
+            seconds = re.search(r"\((\d+\.\d+) s\)", output)
+            TIMES.set(f"{self.suite} {self.name}", (os.stat(program).st_mtime, float(seconds[1]) * 1000 if seconds else LIMIT_MS))
+        return self.known_ms()
 
     @property
     def hung(self):
@@ -119,13 +140,6 @@ class Test:
             lines = [re.sub(r": error: Failure!$", "", line) for line in self.printed] or lines
         return [re.sub("^kept: ", "its files: ", line) for line in lines
                 if not line.startswith("kept: ") or os.path.exists(line.split()[-1])]
-
-
-def known_times():
-    try:
-        return json.loads(read(TIMES))
-    except (OSError, ValueError):
-        return {}
 
 
 # ---- a sanitizer's report, as short as it helps --------------------------------------------------
