@@ -211,3 +211,83 @@ TEST("5", 0, engine_closes_with_its_jobs_under_way) {
         faulty_teardown(&f);
     }
 }
+
+/* ---- crashes -------------------------------------------------------------------------------- */
+
+enum { ROUNDS = 9, ROUND_KEYS = 120, RESTART_AT = 6 };
+
+/* Round r overwrites every key with r and deletes the r-th tenth of them; then a flush, with all
+ * compactions that it makes due. Returns how many rounds were promised. */
+static uint64_t run_rounds(struct faulty *f, bool *crashed) {
+    char key[16];
+    *crashed = true;
+    if (faulty_open(f) != STATUS_OK) return 0;
+    for (uint64_t round = 1; round <= ROUNDS; round++) {
+        write_batch_clear(&f->batch);
+        for (uint64_t i = 0; i < ROUND_KEYS; i++) {
+            struct buf value = BUF_INIT;
+            put_u64be(&value, round);
+            snprintf(key, sizeof(key), "%06llu", (unsigned long long)i);
+            if (i % 10 == round)
+                write_batch_delete(&f->batch, faulty_text(key));
+            else
+                write_batch_put(&f->batch, faulty_text(key), buf_slice(&value));
+            buf_deinit(&value);
+        }
+        if (engine_write(f->engine, &f->batch, &f->error) != STATUS_OK) return round - 1;
+        if (engine_flush(f->engine, &f->error) != STATUS_OK) return round - 1;
+        if (round != RESTART_AT) continue;
+        engine_close(f->engine);
+        f->engine = NULL;
+        if (faulty_open(f) != STATUS_OK) return round;
+    }
+    *crashed = false;
+    return ROUNDS;
+}
+
+/* All of one round, not older than was promised. */
+static void check_round(struct faulty *f, uint64_t promised) {
+    char key[16];
+    uint64_t round = 0;
+    if (engine_get(f->engine, NULL, faulty_text("000000"), 0, &f->value, &f->error) == STATUS_OK)
+        round = load_u64be(f->value.data);
+    assert_in_range(round, promised, ROUNDS);
+    for (uint64_t i = 0; i < ROUND_KEYS && round > 0; i++) {
+        snprintf(key, sizeof(key), "%06llu", (unsigned long long)i);
+        if (i % 10 != round)
+            lsm_store_expect(f, NULL, i, round);
+        else
+            assert_status(STATUS_NOT_FOUND,
+                          engine_get(f->engine, NULL, faulty_text(key), 0, &f->value, &f->error));
+    }
+    lsm_version_unref(lsm_store_version(f), NULL, NULL); /* its levels are in order */
+}
+
+static void crash_in_compactions(enum crash_loss loss) {
+    TEST_LIMIT(60000);
+    const char *dir = harness_memory_tmpdir();
+    bool crashed = true;
+    uint64_t at = 0, stride = harness_sanitized() ? 3 : 1;
+    for (; crashed; at += stride) {
+        struct faulty f;
+        faulty_setup_in(&f, "lsm", dir, at + 1000 * (uint64_t)loss);
+        f.options.write_buffer_bytes = 4096;
+        env_fault_arm(f.env, FAULT_CRASH, at);
+        uint64_t promised = run_rounds(&f, &crashed);
+        engine_close(f.engine);
+        f.engine = NULL;
+        env_fault_power_loss(f.env, loss);
+        env_fault_clear(f.env);
+        assert_ok(faulty_open(&f), &f.error);
+        check_round(&f, promised);
+        lsm_store_reopen(&f);
+        check_round(&f, promised);
+        faulty_teardown(&f);
+    }
+    assert_true(at > 60);
+}
+
+TEST("5", 2, crash_at_any_operation_of_a_compaction_leaves_every_key_as_it_was_flushed) {
+    crash_in_compactions(LOSE_ALL_UNSYNCED);
+    crash_in_compactions(LOSE_SOME);
+}
