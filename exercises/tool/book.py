@@ -284,17 +284,18 @@ def build(docs, site, book):
 
 
 def mend_search(site, book):
-    """Every chapter has a lesson 1: what search finds says of which chapter. Sources are not searched, there is
-    grep; their every line would stand above the text that explains it."""
+    """Every chapter has a lesson 1: what search finds says of which chapter. Sources and the
+    list of pictures are not searched: they would stand above the text that explains them."""
     path = os.path.join(site, "search", "search_index.json")
     with open(path, encoding="utf-8") as file:
         index = json.load(file)
-    made = {page[:-len(".md")] + ".html" for page in book.made}
+    made = {page[:-len(".md")] + ".html" for page in book.made} | {"diagrams/index.html"}
     index["docs"] = [entry for entry in index["docs"] if entry["location"].partition("#")[0] not in made]
+    headings = {}  # of lessons: the page's heading, which is a section of its own, too
     for entry in index["docs"]:
-        lesson = re.fullmatch(r"chapters/(\d\d)-([^/]+)/\d+-[^/#]+", entry["location"])
-        if lesson:
-            entry["title"] = f"{lesson.group(1)} {lesson.group(2)}: {entry['title']}"
+        lesson = re.fullmatch(r"(chapters/(\d\d)-([^/]+)/\d+-[^/#]+)(#.*)?", entry["location"])
+        if lesson and headings.setdefault(lesson.group(1), entry["title"]) == entry["title"]:
+            entry["title"] = f"{lesson.group(2)} {lesson.group(3)}: {entry['title']}"
     with open(path, "w", encoding="utf-8") as file:
         json.dump(index, file)
 
