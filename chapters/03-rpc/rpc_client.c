@@ -143,8 +143,7 @@ static void describe_failure(const struct rpc_pending *pending, struct error *er
     const char *address = client->address;
     switch (pending->failure) {
     case STATUS_UNKNOWN_OUTCOME:
-        (void)error_set(error, STATUS_UNKNOWN_OUTCOME, "no answer: %s",
-                        client->last_error.message);
+        (void)error_set(error, STATUS_UNKNOWN_OUTCOME, "no answer: %s", client->last_error.message);
         break;
     case STATUS_UNAVAILABLE:
         (void)error_set(error, STATUS_UNAVAILABLE, "%s", client->last_error.message);

@@ -142,8 +142,7 @@ TEST("3", 2, attempts_share_the_deadline_of_their_call) {
     add_port(rig.pool, rig.s->f.port_number);
     rig.s->failure = STATUS_BUSY;
     rig.s->failures = 4;
-    struct request request =
-        request_init(env_now_ns(rig.s->f.env) + 5 * NS_PER_S + NS_PER_MS - 1);
+    struct request request = request_init(env_now_ns(rig.s->f.env) + 5 * NS_PER_S + NS_PER_MS - 1);
     call_and_wait(&rig, METHOD_SCRIPT, RPC_ONCE, &request);
     assert_status(STATUS_OK, rig.outcome.status);
     assert_int_equal(5, rig.s->calls);
