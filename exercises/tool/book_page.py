@@ -30,9 +30,10 @@ def transcript(lines):
     """A console fence as HTML. Highlighters of shells know one prompt; here a person types at many, and what
     they type is what the reader looks for."""
     terminal = re.search(r'title="([^"]*)"', lines[0])
-    rows = []
+    rows, goes_on = [], False
     for line in lines[1:-1]:
-        typed = PROMPT.match(line)
+        typed = PROMPT.match(line) or goes_on and re.match(r"(> )(.*)", line)
+        goes_on = bool(typed) and line.endswith("\\")
         if typed and typed.group(2):
             rows.append(f'<span class="prompt">{html.escape(typed.group(1))}</span><b>{html.escape(typed.group(2))}</b>')
         else:
