@@ -115,7 +115,8 @@ def tests_in(path):
     text = read(path)
     texts = [read(header) for header in sorted(glob.glob(f"{os.path.dirname(path)}/*.h"))] + [text]
     steps = steps_named(texts)
-    found = [(match.start(), match.group(1) or steps.get(match.group(2), "0"), match.group(3)) for match in TEST.finditer(text)]
+    found = [(match.start(), match.group(1) or steps.get(match.group(2), "0"), match.group(3))
+             for match in TEST.finditer(text)]
     for macro, tests in macros_of(texts, steps).items():
         for match in re.finditer(rf"^{macro}\(\w+,\s*(\w+)\)", text, re.M):
             found += [(match.start(), step, pattern.replace("##name", match.group(1))) for step, pattern in tests]

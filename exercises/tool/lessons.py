@@ -2,6 +2,7 @@
 test` asks, and writes nothing."""
 import os
 import subprocess
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import blocks
@@ -120,8 +121,17 @@ def each(function, paths, **more):
     """In parallel, where pages cannot meet each other's ports."""
     files = tracked_files()
     workers = (os.cpu_count() or 1) if clone.namespaces() else 1
+
+    def one(path):
+        try:
+            return function(path, files, **more)
+        except Exception:  # a page that the tool cannot digest must not hide the others
+            result = Result(Page(path))
+            result.page.complain(1, "the tool fails on this page:\n" + traceback.format_exc(), mend=False)
+            return result
+
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        return list(pool.map(lambda path: function(path, files, **more), paths))
+        return list(pool.map(one, paths))
 
 
 def symbol_complaints(chapters):
@@ -146,7 +156,9 @@ def main(chapter, lesson, page):
         changed = Page(path).text != before[path]
         if changed or result.seconds or result.page.lesson:
             took = f"  ({result.seconds:.1f} s)" if result.seconds else ""
-            size = f"  {result.page.words} words, {blocks.excerpt_lines(result.page)} lines" if result.page.lesson else ""
+            size = ""
+            if result.page.lesson:
+                size = f"  {result.page.words} words, {blocks.excerpt_lines(result.page)} lines"
             print(f"  {'filled in' if changed else 'as it is '}  {path}{took}{size}")
         complaints += result.page.complaints
     if not lesson and not page:

@@ -141,15 +141,18 @@ def check(chapter):
     for name, (_, used) in sorted(objects.items()):
         for symbol in sorted(used):
             other = definer.get(symbol)
-            if name == "node.c" or other is None or min(owned[other], declared.get(symbol, owned[other])) <= owned[name]:
+            if name == "node.c" or other is None:
+                continue
+            if min(owned[other], declared.get(symbol, owned[other])) <= owned[name]:
                 continue
             needed.add((name, other))
             if (name, other) not in allowed:
                 path = f"chapters/{chapter}/{name}"
                 wrong.append(Complaint(path, line_of(path, symbol),
                                        f"{name} belongs to lesson {owned[name]} and uses {symbol} of {other}, lesson "
-                                       f"{owned[other]}: quote the header that declares it in this lesson or an earlier one, or "
-                                       f"one of the files in another; or, if this is the chapter's dispatch table, say in chapters/{chapter}/README.md "
+                                       f"{owned[other]}: quote the header that declares it in this lesson or an earlier "
+                                       "one, or one of the files in another; or, if this is the chapter's dispatch "
+                                       f"table, say in chapters/{chapter}/README.md "
                                        f"<!-- dispatch: {name} -> {other}: why -->", f"make lessons CH={chapter[:2]}"))
     for pair in sorted(set(allowed) - needed):
         wrong.append(Complaint(f"chapters/{chapter}/README.md", allowed[pair],

@@ -78,7 +78,8 @@ def check_sections(page):
                     and known.index(title) != sorted(known, key=SECTIONS.index).index(title))
         page.complain(line, "the sections are not in their order: " + ", ".join(SECTIONS), mend=False)
     first = page.lines[0] if page.lines else ""
-    if not first.startswith("# ") or (not page.path.endswith("README.md") and not first.startswith(f"# {page.lesson}. ")):
+    wanted = "# " if page.path.endswith("README.md") else f"# {page.lesson}. "
+    if not first.startswith(wanted):
         page.complain(1, f"the first line is not `# {page.lesson}. Title`", mend=False)
     check_contents(page, names)
 
