@@ -153,7 +153,12 @@ def run(chapters, afresh=False):
     for patch in picked:
         if patch not in fresh:
             print(line_of(patch))
-    judge_all(fresh, lambda patch: print(line_of(patch), flush=True))
+
+    def judged(patch):
+        print(line_of(patch), flush=True)
+        write_table([patch for patch in picked if patch.verdict], known)  # also if somebody stops this
+
+    judge_all(fresh, judged)
     bad = [patch for patch in picked if not patch.good]
     print(f"{len(picked)} patches, {len(fresh)} run now, {len(bad)} with the wrong verdict")
     write_table(picked, known)
