@@ -134,6 +134,32 @@ TEST("5", 0, deleted_ranges_leave_the_disk) {
     faulty_teardown(&f);
 }
 
+/* Tables that overlap nothing may change levels as they are: nothing was applied to them. */
+TEST("5", 3, deleted_range_hides_tables_that_only_moved_after_restarts_too) {
+    struct faulty f;
+    lsm_store_setup(&f);
+    for (uint64_t i = 0; i < 3; i++) {
+        lsm_store_fill(&f, 10 * i, 10 * i + 10, 1);
+        lsm_store_flush(&f);
+    }
+    write_batch_clear(&f.batch);
+    write_batch_delete_range(&f.batch, faulty_text("000005"), faulty_text("000015"));
+    assert_ok(engine_write(f.engine, &f.batch, &f.error), &f.error);
+    lsm_store_fill(&f, 40, 50, 1);
+    lsm_store_flush(&f);
+    assert_true(lsm_store_tables(&f, 0) < 4);
+    for (uint64_t restarts = 0; restarts < 3; restarts++) {
+        lsm_store_reopen(&f);
+        lsm_store_fill(&f, 60 + restarts, 61 + restarts, 1);
+        lsm_store_flush(&f); /* tombstones that nobody needs are forgotten */
+        assert_status(STATUS_NOT_FOUND,
+                      engine_get(f.engine, NULL, faulty_text("000005"), 0, &f.value, &f.error));
+        lsm_store_expect(&f, NULL, 4, 1);
+        lsm_store_expect(&f, NULL, 15, 1);
+    }
+    faulty_teardown(&f);
+}
+
 /* Old versions in lower levels, deletions above, and values again above those. */
 TEST("5", 3, deleted_keys_stay_deleted_however_deep_their_old_versions_lie) {
     struct faulty f;
