@@ -1,5 +1,5 @@
-/* lsm_checkpoint.c - a copy of the store in another directory: its tables, and a manifest that names
- * them. What must not live here: recovery (lsm_recover.c), which is what opens the copy. */
+/* lsm_checkpoint.c - a copy of the store in another directory: its tables, and a manifest that
+ * names them. What must not live here: recovery (lsm_recover.c), which is what opens the copy. */
 #include "engine_lsm.h"
 #include "mem.h"
 

@@ -1,5 +1,5 @@
-/* lsm_describe.h - what the manifest of an LSM tree says, in words for people: `node --manifest`, and
- * the prompt's `levels`. Reads files only; a store that is open may be described, too. */
+/* lsm_describe.h - what the manifest of an LSM tree says, in words for people: `node --manifest`,
+ * and the prompt's `levels`. Reads files only; a store that is open may be described, too. */
 #ifndef CAIRN_LSM_DESCRIBE_H
 #define CAIRN_LSM_DESCRIBE_H
 

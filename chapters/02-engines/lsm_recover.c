@@ -1,5 +1,5 @@
-/* lsm_recover.c - from files to a running engine. What lives here: reading the manifest, opening its
- * tables, beginning the next manifest, removing orphans, replaying the own log. What must not:
+/* lsm_recover.c - from files to a running engine. What lives here: reading the manifest, opening
+ * its tables, beginning the next manifest, removing orphans, replaying the own log. What must not:
  * anything that runs later. */
 #include <assert.h>
 #include <stdio.h>

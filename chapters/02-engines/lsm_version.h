@@ -1,5 +1,5 @@
-/* lsm_version.h - which tables make up the store: an immutable list. What leads from one list to the
- * next is an edit (lsm_edit.h).
+/* lsm_version.h - which tables make up the store: an immutable list. What leads from one list to
+ * the next is an edit (lsm_edit.h).
  *
  * Level 0 holds tables as the flushes left them: they overlap, the newer one wins. From level 1 on
  * the tables of a level do not overlap, and each level may be ten times as large as the one above.
