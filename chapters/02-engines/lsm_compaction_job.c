@@ -1,6 +1,6 @@
 /* lsm_compaction_job.c - a compaction as a job: tables of one level merged into the next. What
- * lives here: what it reads and what its edit removes. What must not: which tables to merge and what to
- * drop (lsm_compaction.c), the stages (lsm_job.c). */
+ * lives here: what it reads and what its edit removes. What must not: which tables to merge and
+ * what to drop (lsm_compaction.c), the stages (lsm_job.c). */
 #include "lsm_job.h"
 
 static bool keeps(struct lsm_job *job, struct slice internal_key) {

@@ -1,8 +1,8 @@
 /* node.c - chapter 02's node: the prompt of chapter 01, on an engine of choice.
  *
  * The engine keeps a log of its own here: what answered OK is there after a crash. Beside the
- * prompt it shows what a store is made of: a picture of it (engine_draw.h), one of its tables. What lives
- * here: flags and commands. What must not: any engine. */
+ * prompt it shows what a store is made of: a picture of it (engine_draw.h), one of its tables, its
+ * manifest. What lives here: flags and commands. What must not: any engine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
