@@ -159,12 +159,13 @@ TEST("3", 2, call_ends_at_its_deadline_while_it_waits_for_an_answer) {
     struct rig rig;
     rig_init(&rig, NULL);
     add_port(rig.pool, rig.s->f.port_number);
+    call_and_wait(&rig, METHOD_SCRIPT, RPC_ONCE, NULL); /* connected: the time is the handler's */
     struct request request = request_init(env_now_ns(rig.s->f.env) + 60 * NS_PER_MS);
     call_and_wait(&rig, METHOD_HOLD, RPC_IDEMPOTENT, &request);
     assert_status(STATUS_DEADLINE, rig.outcome.status);
     assert_true(env_now_ns(rig.s->f.env) >= request.deadline_ns);
     assert_int_equal(0, rpc_caller_repetitions(rig.caller));
-    rpc_reply(rig.s->f.held[0], HELLO);
+    if (rig.s->f.held_count > 0) rpc_reply(rig.s->f.held[0], HELLO);
     rig_deinit(&rig);
 }
 
