@@ -38,7 +38,7 @@ enum {
     DEFAULT_LIMIT_MS = 10000,
     SANITIZER_FACTOR = 4,
     WATCH_INTERVAL_US = 50000,
-    LAST_WORDS_MS = 1000, /* after a limit: for a sanitizer's stack */
+    LAST_WORDS_MS = 1000,    /* after a limit: for a sanitizer's stack */
     EXIT_CMOCKA_FAILED = 90, /* an assertion failed */
     EXIT_SANITIZER = 99,     /* set by the options below; leaks are found at exit */
     SLICE_SHOWN_MAX = 96
@@ -46,7 +46,7 @@ enum {
 
 /* What the child tells the parent; in memory that both map. */
 struct report {
-    pid_t child;    /* only it reports: what it has forked may run on into here */
+    pid_t child; /* only it reports: what it has forked may run on into here */
     unsigned limit_ms;
     bool returned;  /* the test came to its end */
     bool cmocka_ok; /* and cmocka counts no failure */

@@ -74,7 +74,8 @@ def visible_dirs(path):
         return ["lib"]
     if directory in chapters:
         return ["lib", *chapters[:chapters.index(directory) + 1]]
-    beside = ["final"] if directory.startswith("final") else ["tests/harness", "final", directory]
+    beside = ["final"] if directory.startswith("final") else \
+        ["tests/harness", "final", directory, directory.removesuffix("/reference")]
     return ["lib", *chapters, *beside]
 
 
