@@ -8,8 +8,8 @@
  * Invariants
  *  1. Keys are ordered by memcmp, a prefix first. A batch is atomic for readers and for crashes.
  *  2. Writes form one order. After a crash the engine holds exactly a prefix of that order, over
- * all keys: without a log of its own at least up to the last flush that reported OK; with its own
- *     log also up to the last engine_sync that returned OK.
+ *     all keys: without a log of its own at least up to the last flush that reported OK; with one
+ *     also up to the last engine_sync that returned OK.
  *  3. A snapshot, and an iterator, see the writes before their creation and none after.
  *  4. Reads on a snapshot (get and iterators with `snapshot` set) may run on any thread, one thread
  *     per iterator; everything else is called on the loop. The snapshot outlives them.

@@ -17,7 +17,7 @@ static struct engine_mem *mem_of(struct engine *base) {
 
 /* ---- versions ------------------------------------------------------------------------------- */
 
-/* Does a snapshot s with low <= s < high exist? */
+/* Is there a reader s with low <= s < high: a snapshot, the flushed state, a flush under way? */
 static bool is_needed(const struct engine_mem *engine, uint64_t low, uint64_t high) {
     if (engine->flushed_any && engine->flushed >= low && engine->flushed < high) return true;
     /* Of a flush under way: from its end on persisted_get reads there. */

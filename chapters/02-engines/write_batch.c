@@ -51,7 +51,7 @@ struct slice write_batch_encoded(const struct write_batch *batch) {
     return buf_slice(&batch->bytes);
 }
 
-/* Reads one operation. False, and the reader failed, if it is cut short or of no known kind. */
+/* Reads one operation, all of `op`. False if it is cut short or of no known kind. */
 static bool read_op(struct reader *reader, struct write_op *op) {
     uint8_t kind = get_u8(reader);
     op->kind = (enum write_kind)kind;
