@@ -64,9 +64,19 @@ def run_by_step(tests):
     return [test for test in tests if not test.passed]
 
 
+def breadth(test, red):
+    """How far a test looks from the learner's functions: least, if its suite is about one file of the step (the small
+    suites first); most, if it did not end, or met a TODO."""
+    suite = os.path.basename(test.suite)
+    narrow = any(hole.step == test.step and suite == "test_" + hole.file.removesuffix(".c") for hole in test.chapter.holes)
+    return bool(test.todo), test.hung, not narrow, narrow and sum(other.suite == test.suite for other in red)
+
+
 def show_red(red):
-    """The first of them in full; a test that fails tells more than one that met a TODO."""
-    first = next((test for test in red if test.step == red[0].step and not test.todo), red[0])
+    """One of them in full: of the lowest red step that which says most plainly what is wrong."""
+    of_step = [test for test in red if test.step == red[0].step]
+    failed = [test for test in of_step if not test.todo]
+    first = min(failed, key=lambda test: breadth(test, of_step)) if failed else red[0]
     print("\n" + "\n".join(grading.explain(first)))
     others = [test for test in red if test.step == first.step and test is not first]
     if others:

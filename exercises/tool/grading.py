@@ -271,7 +271,7 @@ def invariant_of(test):
     if not number:
         return None
     header = header_of(test)
-    match = header and re.search(rf"^ \*  {number}\. (.*?)(?=^ \*  \d+\. |^ \*\n|^ \* ?\S|\*/)", read(header), re.M | re.S)
+    match = header and re.search(rf"^ \*  {number}\. (.*?)(?=^ \*  \d+\. |^ \*\n|\*/)", read(header), re.M | re.S)
     if match:
         return " ".join(re.sub(r"^ \* *", "", match[1], flags=re.M).split())
     return test.chapter.invariants(test.step).get(number)

@@ -89,9 +89,11 @@ def start(chapter):
 
 def show_step(chapter, step):
     print(f"\nstep {step}, write:")
-    for hole in chapter.holes:
-        if hole.step == step:
-            print(f"  {hole.file:<18} {hole.function:<24} {hole.task}")
+    holes = [hole for hole in chapter.holes if hole.step == step]
+    files, functions = (max(len(text) for text in column) for column in
+                        ([hole.file for hole in holes], [hole.function for hole in holes]))
+    for hole in holes:
+        print(f"  {hole.file:<{files}}  {hole.function:<{functions}}  {hole.task}")
 
 
 def reset(chapter):
@@ -109,7 +111,7 @@ def reset(chapter):
 def hints_of(chapter, step):
     path = f"{chapter.exercise}/README.md"
     section = re.search(rf"^## Step {step}\b.*?(?=^## |\Z)", read(path), re.M | re.S)
-    hints = re.findall(r"<summary>Hint \d</summary>\s*(.*?)\s*</details>", section.group(), re.S) if section else []
+    hints = re.findall(r"<summary>Hint \d</summary>\s*?\n\s*?\n(.*?)\s*</details>", section.group(), re.S) if section else []
     if not hints:
         raise Trouble(f"{path} has no hints for step {step}")
     return hints

@@ -173,4 +173,5 @@ if state["calls"] > CALLS_MAX:
     gdb.write(f"    (after {CALLS_MAX} calls nothing was noted any more)\n")
 if gdb.selected_inferior().pid:
     gdb.write("stopped here:\n")
+    gdb.execute("thread 1", to_string=True)  # the test's; a lane that waits may have got the signal
     gdb.execute("backtrace 12")
