@@ -38,7 +38,7 @@ enum {
     DEFAULT_LIMIT_MS = 10000,
     SANITIZER_FACTOR = 4,
     WATCH_INTERVAL_US = 50000,
-    LAST_WORDS_MS = 1000,    /* after a limit: for a sanitizer's stack */
+    LAST_WORDS_MS = 5000,    /* after a limit: for a sanitizer's stack */
     EXIT_CMOCKA_FAILED = 90, /* an assertion failed */
     EXIT_SANITIZER = 99,     /* set by the options below; leaks are found at exit */
     SLICE_SHOWN_MAX = 96
@@ -168,7 +168,8 @@ void harness_assert_status(enum status expected, enum status actual, const char 
     if (expected == actual) return;
     print_error("%s\n  is %s, expected %s\n", expression, status_label(actual),
                 status_label(expected));
-    if (error && actual != STATUS_OK) print_error("  because: %s\n", error->message);
+    if (error && actual != STATUS_OK && error->message[0] != '\0')
+        print_error("  because: %s\n", error->message);
     _fail(file, line);
 }
 
