@@ -117,18 +117,21 @@ static void queue_message(struct kv_pair *pair, const struct pb_message *message
     rpc_pack(&queue(pair)->message, &packed.base);
 }
 
-static void queue_copy(struct kv_pair *pair, const struct pb_message *message) {
+/* False, and said, if it does not fit into a frame. */
+static bool queue_copy(struct kv_pair *pair, const struct pb_message *message) {
     struct write_batch batch;
     write_batch_init(&batch);
     add_all(pair, &batch, false);
     struct slice copy = write_batch_encoded(&batch);
-    if (copy.len + FRAME_HANDSHAKE_LIMIT > pair->rpc->payload_limit_bytes)
+    bool fits = copy.len + FRAME_HANDSHAKE_LIMIT <= pair->rpc->payload_limit_bytes;
+    if (fits)
+        queue_message(pair, message, copy);
+    else
         log_error(log_of(pair), "pair",
                   "no copy for the backup: %zu bytes do not fit into a frame of %zu", copy.len,
                   pair->rpc->payload_limit_bytes);
-    else
-        queue_message(pair, message, copy);
     write_batch_deinit(&batch);
+    return fits;
 }
 
 static void queue_answer(struct kv_pair *pair, const struct pb_effect *effect) {
@@ -145,7 +148,7 @@ static void say(struct kv_pair *pair, const struct pb_effect *effect) {
                  pb_position(pair->pb), other);
         break;
     case PB_ALONE:
-        log_warn(log_of(pair), "pair", "going on without the backup: nothing heard from %s", other);
+        log_warn(log_of(pair), "pair", "going on without the backup at %s", other);
         break;
     case PB_JOINED:
         log_info(log_of(pair), "pair", "the backup at %s follows position=%" PRIu64, other,
@@ -174,7 +177,7 @@ static void carry_out(struct kv_pair *pair) {
             queue_message(pair, &effect->message, effect->message.payload);
             break;
         case PB_SEND_COPY:
-            queue_copy(pair, &effect->message);
+            if (!queue_copy(pair, &effect->message)) pb_copy_failed(pair->pb, &pair->effects);
             break;
         case PB_LOAD_COPY:
             load_copy(pair, effect->message.payload);

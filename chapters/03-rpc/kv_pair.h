@@ -6,8 +6,8 @@
  * Invariants
  *  1. A write is applied to the engine and synced before it is answered, or acknowledged to the
  *     other node. The writes of one turn of the loop share one sync.
- *  2. A copy travels in one frame: a store that does not fit (64 MiB) has no backup, and the log
- *     says so. */
+ *  2. A copy travels in one frame: a primary whose store does not fit (64 MiB) goes on without a
+ *     backup, and the log says so. */
 #ifndef CAIRN_KV_PAIR_H
 #define CAIRN_KV_PAIR_H
 

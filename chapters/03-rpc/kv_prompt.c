@@ -72,20 +72,18 @@ static void on_reply(void *arg, enum status status, struct slice payload,
     struct kv_prompt *prompt = arg;
     struct arena arena;
     arena_init(&arena, 0);
-    if (status == STATUS_CANCELLED) { /* the prompt is at its end */
-        arena_deinit(&arena);
-        return;
-    }
     if (status != STATUS_OK) {
         print_failure(status, error);
         prompt->failed = prompt->failed || status != STATUS_NOT_FOUND;
     } else {
         const SimpleKvReply *reply =
             (const SimpleKvReply *)rpc_unpack(&simple_kv_reply__descriptor, payload, &arena);
-        if (reply)
+        if (reply) {
             print_pairs(prompt, reply);
-        else
+        } else {
             puts("malformed reply");
+            prompt->failed = true;
+        }
     }
     arena_deinit(&arena);
     next_command(prompt);

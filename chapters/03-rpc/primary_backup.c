@@ -33,7 +33,7 @@ struct primary_backup {
     struct unacked unacked[PB_UNACKED_MAX]; /* in order, without a gap, up to `position` */
     size_t unacked_count;
     uint64_t oldest_at_tick; /* the first one's position at the last tick; 0: there was none */
-    uint64_t copy_sent_ns;   /* while COPYING */
+    uint64_t copy_sent_ns;   /* when a copy was last asked for; 0: never */
 };
 
 /* ---- effects -------------------------------------------------------------------------------- */
@@ -125,10 +125,12 @@ void pb_write(struct primary_backup *pb, uint64_t request, struct slice write,
     if (!waits) answer(request, STATUS_OK, effects);
 }
 
-/* The backup lacks more than the list holds. One copy at a time: it may take a while. Writes that
- * come meanwhile are kept for it, and wait for nobody. */
+/* The backup lacks more than the list holds. One copy at a time: it may take a while, and one that
+ * could not be sent is not tried again at once. Writes that come meanwhile are kept for it, and
+ * wait for nobody. */
 static void send_copy(struct primary_backup *pb, uint64_t now_ns, struct pb_effects *effects) {
-    if (pb->bond == BOND_COPYING && now_ns - pb->copy_sent_ns < pb->options.silence_ns) return;
+    bool sent_lately = pb->copy_sent_ns > 0 && now_ns - pb->copy_sent_ns < pb->options.silence_ns;
+    if (pb->bond != BOND_FOLLOWED && sent_lately) return;
     pb->bond = BOND_COPYING;
     pb->copy_sent_ns = now_ns;
     add(effects, PB_SEND_COPY)->message =
@@ -221,6 +223,10 @@ void pb_tick(struct primary_backup *pb, uint64_t now_ns, struct pb_effects *effe
     if (pb->bond != BOND_ALONE && silent) give_up_backup(pb, effects);
     send_again(pb, effects);
     send(pb, PB_HEARTBEAT, pb->position, SLICE_EMPTY, effects);
+}
+
+void pb_copy_failed(struct primary_backup *pb, struct pb_effects *effects) {
+    if (pb->bond == BOND_COPYING) give_up_backup(pb, effects);
 }
 
 void pb_stop(struct primary_backup *pb, struct pb_effects *effects) {

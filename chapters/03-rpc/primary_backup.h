@@ -91,6 +91,10 @@ void pb_receive(struct primary_backup *pb, const struct pb_message *message, uin
  * over. */
 void pb_tick(struct primary_backup *pb, uint64_t now_ns, struct pb_effects *effects);
 
+/* The shell cannot send the copy that it was asked for: goes on without the backup, which gets
+ * another one when it still reports silence_ns later. */
+void pb_copy_failed(struct primary_backup *pb, struct pb_effects *effects);
+
 /* The node stops: clients that still wait for the backup are answered UNKNOWN_OUTCOME. */
 void pb_stop(struct primary_backup *pb, struct pb_effects *effects);
 

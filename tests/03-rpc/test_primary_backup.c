@@ -133,6 +133,31 @@ TEST("4", 3, more_unacknowledged_writes_than_the_bound_are_busy) {
     world_free(w);
 }
 
+/* More writes than the list holds: none of them may be kept for a copy that never comes. */
+TEST("4", 3, primary_whose_copy_cannot_be_sent_goes_on_alone_and_is_never_busy) {
+    struct pair_world *w = world_new(true);
+    world_kill(w, B);
+    world_run_ms(w, (uint64_t)2 * SILENCE_MS);
+    struct pb_message nothing_yet = {.kind = PB_ACK};
+    struct pb_effects effects = {0};
+    pb_receive(w->nodes[A].pb, &nothing_yet, w->now_ns, &effects);
+    assert_int_equal(1, effects.count);
+    assert_int_equal(PB_SEND_COPY, effects.items[0].kind);
+    pb_copy_failed(w->nodes[A].pb, &effects);
+    for (int i = 0; i < PB_UNACKED_MAX + 1; i++)
+        assert_true(world_acknowledged(w, world_write(w, A, "x")));
+    assert_int_equal(0, pb_unacked(w->nodes[A].pb));
+
+    pb_effects_clear(&effects);
+    pb_receive(w->nodes[A].pb, &nothing_yet, w->now_ns, &effects);
+    assert_int_equal(0, effects.count); /* not again at once */
+    pb_receive(w->nodes[A].pb, &nothing_yet, w->now_ns + (uint64_t)SILENCE_MS * MS, &effects);
+    assert_int_equal(1, effects.count);
+    assert_int_equal(PB_SEND_COPY, effects.items[0].kind);
+    pb_effects_deinit(&effects);
+    world_free(w);
+}
+
 TEST("4", 0, backup_refuses_writes) {
     struct pair_world *w = world_new(false);
     uint64_t request = world_write(w, B, "x=1");
