@@ -1,5 +1,6 @@
 """A store filled by chapter 02's node from a fixed list of commands, and the picture that the node draws of it."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ def draw(arguments, commands, generator):
     with tempfile.TemporaryDirectory() as directory:
         flags = [*arguments, f"--data={directory}/store"]
         answers = call(flags, "".join(command + "\n" for command in commands))
-        refused = [line for line in answers.splitlines() if line.startswith("error")]
+        refused = [line for line in answers.splitlines() if re.match(r"[A-Z_]+: ", line)]
         if refused:
             sys.exit("\n".join(refused))
         print(f"// Drawn by diagrams/{generator} from a store of chapter 02's node; do not edit.")
