@@ -271,6 +271,10 @@ TEST("2", 2, stranger_before_the_handshake_gets_no_memory) {
     stream_write(peer.stream, slice_of(FRAME_PREFACE, FRAME_PREFACE_BYTES));
     stream_write(peer.stream, slice_of(header, sizeof header));
     fixture_run(&f, raw_peer_closed, &peer);
+    /* For its size, and not because the time for a handshake was over. */
+    char message[64];
+    (void)snprintf(message, sizeof message, "the limit is %d", FRAME_HANDSHAKE_LIMIT);
+    assert_non_null(memmem(peer.received.data, peer.received.len, message, strlen(message)));
     raw_peer_deinit(&peer);
     fixture_deinit(&f);
 }
