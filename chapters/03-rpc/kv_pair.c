@@ -42,23 +42,28 @@ static const char *other_address(const struct kv_pair *pair) {
 
 /* ---- the store ------------------------------------------------------------------------------ */
 
-/* The order of the writes is fixed when they get here: a node that cannot follow must stop. */
-static void write_engine(struct kv_pair *pair, const struct write_batch *batch) {
+/* OK, BUSY or NO_SPACE; a node whose engine is beyond use must stop. */
+static enum status write_engine(struct kv_pair *pair, const struct write_batch *batch) {
     struct error error;
-    if (engine_write(pair->engine, batch, &error) != STATUS_OK)
+    enum status status = engine_write(pair->engine, batch, &error);
+    if (status == STATUS_OK)
+        pair->unsynced = true;
+    else if (status != STATUS_BUSY && status != STATUS_NO_SPACE)
         env_fatal(pair->rpc->env, "cannot apply a write: %s", error.message);
-    pair->unsynced = true;
+    return status;
 }
 
-static void apply(struct kv_pair *pair, struct slice write) {
+static enum status apply(struct kv_pair *pair, struct slice write) {
     struct error error;
     struct write_batch batch;
     write_batch_init(&batch);
-    if (write_batch_append_encoded(&batch, write, &error) == STATUS_OK)
-        write_engine(pair, &batch);
+    enum status status = write_batch_append_encoded(&batch, write, &error);
+    if (status == STATUS_OK)
+        status = write_engine(pair, &batch);
     else
         env_fatal(pair->rpc->env, "the other node sent a malformed write: %s", error.message);
     write_batch_deinit(&batch);
+    return status;
 }
 
 /* Adds a put, or with `deletes` a deletion, of every key that is there. */
@@ -78,20 +83,22 @@ static void add_all(const struct kv_pair *pair, struct write_batch *batch, bool 
 }
 
 /* Everything that only this node had is gone afterwards, answered or not. */
-static void load_copy(struct kv_pair *pair, struct slice copy) {
+static enum status load_copy(struct kv_pair *pair, struct slice copy) {
     struct error error;
     struct write_batch batch;
     write_batch_init(&batch);
     add_all(pair, &batch, true);
     size_t before = batch.count;
-    if (write_batch_append_encoded(&batch, copy, &error) == STATUS_OK) {
-        write_engine(pair, &batch);
+    enum status status = write_batch_append_encoded(&batch, copy, &error);
+    if (status == STATUS_OK)
+        status = write_engine(pair, &batch);
+    else
+        env_fatal(pair->rpc->env, "the other node sent a malformed copy: %s", error.message);
+    if (status == STATUS_OK)
         log_info(log_of(pair), "pair", "copy loaded keys=%zu before=%zu", batch.count - before,
                  before);
-    } else {
-        env_fatal(pair->rpc->env, "the other node sent a malformed copy: %s", error.message);
-    }
     write_batch_deinit(&batch);
+    return status;
 }
 
 /* ---- effects -------------------------------------------------------------------------------- */
@@ -117,8 +124,8 @@ static void queue_message(struct kv_pair *pair, const struct pb_message *message
     rpc_pack(&queue(pair)->message, &packed.base);
 }
 
-/* False, and said, if it does not fit into a frame. */
-static bool queue_copy(struct kv_pair *pair, const struct pb_message *message) {
+/* TOO_LARGE, and said, if it does not fit into a frame. */
+static enum status queue_copy(struct kv_pair *pair, const struct pb_message *message) {
     struct write_batch batch;
     write_batch_init(&batch);
     add_all(pair, &batch, false);
@@ -131,7 +138,7 @@ static bool queue_copy(struct kv_pair *pair, const struct pb_message *message) {
                   "no copy for the backup: %zu bytes do not fit into a frame of %zu", copy.len,
                   pair->rpc->payload_limit_bytes);
     write_batch_deinit(&batch);
-    return fits;
+    return fits ? STATUS_OK : STATUS_TOO_LARGE;
 }
 
 static void queue_answer(struct kv_pair *pair, const struct pb_effect *effect) {
@@ -163,34 +170,43 @@ static void say(struct kv_pair *pair, const struct pb_effect *effect) {
     }
 }
 
-static void carry_out(struct kv_pair *pair) {
+static enum status carry_out_one(struct kv_pair *pair, const struct pb_effect *effect) {
+    switch (effect->kind) {
+    case PB_APPLY:
+        return apply(pair, effect->message.payload);
+    case PB_SEND_COPY:
+        return queue_copy(pair, &effect->message);
+    case PB_LOAD_COPY:
+        return load_copy(pair, effect->message.payload);
+    case PB_ANSWER:
+        queue_answer(pair, effect);
+        break;
+    case PB_SEND:
+        queue_message(pair, &effect->message, effect->message.payload);
+        break;
+    case PB_TAKE_OVER:
+    case PB_ALONE:
+    case PB_JOINED:
+    case PB_RIVAL:
+        say(pair, effect);
+        break;
+    }
+    return STATUS_OK;
+}
+
+/* Of one event. Not OK: why the write or the copy that it led to could not be done. */
+static enum status carry_out(struct kv_pair *pair) {
+    enum status result = STATUS_OK;
     for (size_t i = 0; i < pair->effects.count; i++) {
-        const struct pb_effect *effect = &pair->effects.items[i];
-        switch (effect->kind) {
-        case PB_APPLY:
-            apply(pair, effect->message.payload);
-            break;
-        case PB_ANSWER:
-            queue_answer(pair, effect);
-            break;
-        case PB_SEND:
-            queue_message(pair, &effect->message, effect->message.payload);
-            break;
-        case PB_SEND_COPY:
-            if (!queue_copy(pair, &effect->message)) pb_copy_failed(pair->pb, &pair->effects);
-            break;
-        case PB_LOAD_COPY:
-            load_copy(pair, effect->message.payload);
-            break;
-        case PB_TAKE_OVER:
-        case PB_ALONE:
-        case PB_JOINED:
-        case PB_RIVAL:
-            say(pair, effect);
-            break;
-        }
+        struct pb_effect effect = pair->effects.items[i];
+        enum status status = carry_out_one(pair, &effect);
+        if (status == STATUS_OK) continue;
+        pair->effects.count = i + 1;
+        pb_not_done(pair->pb, effect.kind, &pair->effects);
+        result = status;
     }
     pb_effects_clear(&pair->effects);
+    return result;
 }
 
 static void send_answer(const struct kv_pair *pair, const struct outgoing *outgoing) {
@@ -233,7 +249,7 @@ static void on_turn_end(void *arg) {
 static void on_tick(void *arg) {
     struct kv_pair *pair = arg;
     pb_tick(pair->pb, now_ns(pair), &pair->effects);
-    carry_out(pair);
+    (void)carry_out(pair);
     env_timer_start(pair->rpc->env, &pair->timer, now_ns(pair) + pair->tick_ns);
 }
 
@@ -263,7 +279,7 @@ static void on_message(void *arg, const struct rpc_identity *peer, struct slice 
         struct pb_message message = {(enum pb_message_kind)packed->kind, packed->history,
                                      packed->position, rpc_slice(packed->payload)};
         pb_receive(pair->pb, &message, now_ns(pair), &pair->effects);
-        carry_out(pair);
+        (void)carry_out(pair); /* what was not done is sent again */
     }
     arena_deinit(&arena);
 }
@@ -283,8 +299,9 @@ static void write_one(struct kv_pair *pair, struct rpc_call *call, struct slice 
     enum status status = engine_writable(pair->engine);
     if (status == STATUS_OK) {
         pb_write(pair->pb, (uint64_t)(uintptr_t)call, write_batch_encoded(&batch), &pair->effects);
-        carry_out(pair);
-    } else {
+        status = carry_out(pair);
+    }
+    if (status != STATUS_OK) {
         (void)error_set(&error, status, "%s", status_text(status));
         rpc_reply_error(call, &error);
     }
@@ -368,7 +385,7 @@ void kv_pair_free(struct kv_pair *pair) {
     env_turn_hook_remove(pair->rpc->env, &pair->hook);
     rpc_client_free(pair->other);
     pb_stop(pair->pb, &pair->effects);
-    carry_out(pair);
+    (void)carry_out(pair);
     struct error error;
     (void)error_set(&error, STATUS_UNKNOWN_OUTCOME, "the node stopped before the write was done");
     for (size_t i = 0; i < pair->outgoing_count; i++) {

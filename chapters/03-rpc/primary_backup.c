@@ -225,8 +225,25 @@ void pb_tick(struct primary_backup *pb, uint64_t now_ns, struct pb_effects *effe
     send(pb, PB_HEARTBEAT, pb->position, SLICE_EMPTY, effects);
 }
 
-void pb_copy_failed(struct primary_backup *pb, struct pb_effects *effects) {
-    if (pb->bond == BOND_COPYING) give_up_backup(pb, effects);
+/* The write of the event that has just been. */
+static void take_back_write(struct primary_backup *pb) {
+    size_t last = pb->unacked_count;
+    if (last > 0 && pb->unacked[last - 1].position == pb->position) {
+        buf_deinit(&pb->unacked[last - 1].write);
+        pb->unacked_count--;
+    }
+    pb->position--;
+}
+
+void pb_not_done(struct primary_backup *pb, enum pb_effect_kind effect,
+                 struct pb_effects *effects) {
+    assert(effect == PB_APPLY || effect == PB_LOAD_COPY || effect == PB_SEND_COPY);
+    if (effect == PB_APPLY)
+        take_back_write(pb);
+    else if (effect == PB_LOAD_COPY)
+        pb->history = 0;
+    else
+        give_up_backup(pb, effects);
 }
 
 void pb_stop(struct primary_backup *pb, struct pb_effects *effects) {

@@ -91,9 +91,12 @@ void pb_receive(struct primary_backup *pb, const struct pb_message *message, uin
  * over. */
 void pb_tick(struct primary_backup *pb, uint64_t now_ns, struct pb_effects *effects);
 
-/* The shell cannot send the copy that it was asked for: goes on without the backup, which gets
- * another one when it still reports silence_ns later. */
-void pb_copy_failed(struct primary_backup *pb, struct pb_effects *effects);
+/* The shell could not carry out an APPLY, a LOAD_COPY or a SEND_COPY: nothing of it happened. To be
+ * called at once, in the place of the effects behind it, which are dropped. A write that was not
+ * applied was never numbered: the primary's client is to be told by the shell, a backup gets it
+ * again. Without the copy to load a backup has nothing; with none to send a primary goes on alone,
+ * and the next one is tried after silence_ns. */
+void pb_not_done(struct primary_backup *pb, enum pb_effect_kind effect, struct pb_effects *effects);
 
 /* The node stops: clients that still wait for the backup are answered UNKNOWN_OUTCOME. */
 void pb_stop(struct primary_backup *pb, struct pb_effects *effects);

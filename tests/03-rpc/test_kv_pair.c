@@ -16,6 +16,7 @@ struct side {
     uint16_t port_number;
     char dir[512];
     struct engine *engine;
+    unsigned busy_percent; /* of the engine's writes */
     struct kv_pair *pair;
 };
 
@@ -37,7 +38,8 @@ static void side_start(struct side *side, const char *backup_of, bool wait_for_b
     side->server = rpc_server_new(&side->context);
     struct port_protocol protocol = rpc_server_protocol(side->server);
     port_add(side->port, &protocol);
-    struct engine_options engine = {.dir = side->dir, .own_log = true};
+    struct engine_options engine = {
+        .dir = side->dir, .own_log = true, .busy_percent = side->busy_percent};
     assert_ok(engine_open(env, "mem", &engine, &side->engine, &error), &error);
     struct kv_pair_options options = {.rpc = &side->context,
                                       .engine = side->engine,
@@ -131,6 +133,33 @@ TEST("4", 1, what_the_primary_acknowledged_after_waiting_is_in_both_stores) {
     assert_held(&p.b, "x", "1");
     assert_status(STATUS_OK, ask(&p, &p.a, SIMPLE_KV_METHOD__SIMPLE_KV_DELETE, "x", ""));
     assert_held(&p.b, "x", "");
+    pair_deinit(&p);
+}
+
+/* Most of what the backup is sent it has to be sent again. */
+TEST("4", 2, backup_whose_engine_is_behind_gets_its_writes_again) {
+    struct pair_fixture p;
+    pair_init(&p, true);
+    side_stop(&p.b);
+    p.b.busy_percent = 50;
+    side_start(&p.b, p.address_a, true);
+    fixture_run(&p.f, backup_follows, &p.a);
+    for (int i = 0; i < 4; i++)
+        assert_status(STATUS_OK, put(&p, &p.a, (char[]){(char)('a' + i), 0}, "1"));
+    assert_held(&p.b, "a", "1");
+    assert_held(&p.b, "d", "1");
+    pair_deinit(&p);
+}
+
+TEST("4", 0, primary_whose_engine_is_behind_says_busy_and_goes_on) {
+    struct pair_fixture p;
+    pair_init(&p, true);
+    side_stop(&p.b);
+    side_stop(&p.a);
+    p.a.busy_percent = 100;
+    side_start(&p.a, NULL, true);
+    assert_status(STATUS_BUSY, put(&p, &p.a, "x", "1"));
+    assert_status(STATUS_NOT_FOUND, ask(&p, &p.a, SIMPLE_KV_METHOD__SIMPLE_KV_GET, "x", ""));
     pair_deinit(&p);
 }
 

@@ -143,7 +143,7 @@ TEST("4", 3, primary_whose_copy_cannot_be_sent_goes_on_alone_and_is_never_busy) 
     pb_receive(w->nodes[A].pb, &nothing_yet, w->now_ns, &effects);
     assert_int_equal(1, effects.count);
     assert_int_equal(PB_SEND_COPY, effects.items[0].kind);
-    pb_copy_failed(w->nodes[A].pb, &effects);
+    pb_not_done(w->nodes[A].pb, PB_SEND_COPY, &effects);
     for (int i = 0; i < PB_UNACKED_MAX + 1; i++)
         assert_true(world_acknowledged(w, world_write(w, A, "x")));
     assert_int_equal(0, pb_unacked(w->nodes[A].pb));
@@ -155,6 +155,23 @@ TEST("4", 3, primary_whose_copy_cannot_be_sent_goes_on_alone_and_is_never_busy) 
     assert_int_equal(1, effects.count);
     assert_int_equal(PB_SEND_COPY, effects.items[0].kind);
     pb_effects_deinit(&effects);
+    world_free(w);
+}
+
+TEST("4", 2, write_that_the_store_refuses_was_never_numbered) {
+    struct pair_world *w = world_new(true);
+    uint64_t before = pb_position(w->nodes[A].pb);
+    struct pb_effects effects = {0};
+    pb_write(w->nodes[A].pb, 1, SLICE_LITERAL("x=refused"), &effects);
+    assert_int_equal(PB_APPLY, effects.items[0].kind);
+    pb_not_done(w->nodes[A].pb, PB_APPLY, &effects);
+    pb_effects_deinit(&effects);
+    assert_int_equal(before, pb_position(w->nodes[A].pb));
+    assert_int_equal(0, pb_unacked(w->nodes[A].pb));
+    uint64_t next = world_write(w, A, "x=1");
+    world_run_ms(w, 10);
+    assert_true(world_acknowledged(w, next));
+    assert_store(w, B, "x=1");
     world_free(w);
 }
 
