@@ -247,13 +247,14 @@ endif
 
 # CH=04 or CH=lib picks a directory of tests/, SUITE=log or SUITE=test_log a suite. Scripts tests/*/run
 # follow the suites, unless one suite was asked for. What they start is built first: the nodes of
-# the chapters that are tested and of those below, and everything for directories that are no chapter's.
+# the chapters that are tested and of those below, and everything for directories that are no chapter's;
+# for the lessons also the suites, so that a transcript of `make grade` builds nothing.
 test_dirs      := $(notdir $(patsubst %/,%,$(wildcard tests/*/)))
 picked_dirs    := $(if $(CH),$(filter $(CH) $(CH)-%,$(test_dirs)),$(test_dirs))
 picked_suites  := $(filter $(foreach d,$(picked_dirs) $(picked_dirs:%=%/reference),$(patsubst %,$(B)/tests/$(d)/%,$(if $(SUITE),$(SUITE) test_$(SUITE),%))),$(SUITE_BINS))
 tested_dirs    := $(if $(SUITE),$(sort $(foreach s,$(picked_suites:$(B)/tests/%=%),$(firstword $(subst /, ,$(s))))),$(picked_dirs))
 picked_scripts := $(if $(SUITE),,$(wildcard $(patsubst %,tests/%/run,$(filter-out $(SKIP),$(picked_dirs)))))
-tested_programs := $(sort $(foreach d,$(tested_dirs),$(filter $(UPTO.$(d):%=$(B)/%/node),$(NODE_BINS)))) $(if $(filter-out $(CHAPTERS) lib harness build lint exercises,$(tested_dirs)),programs)
+tested_programs := $(if $(filter lessons,$(tested_dirs)),$(SUITE_BINS)) $(sort $(foreach d,$(tested_dirs),$(filter $(UPTO.$(d):%=$(B)/%/node),$(NODE_BINS)))) $(if $(filter-out $(CHAPTERS) lib harness build lint exercises,$(tested_dirs)),programs)
 
 test: $(picked_suites) $(tested_programs)
 	@CC="$(CC)" python3 tests/harness/run_suites.py --build=$(B) $(picked_suites) $(if $(picked_scripts),--scripts $(picked_scripts))
