@@ -5,6 +5,7 @@ functions of the steps that passed, with the reference's in the place of the res
 """
 import os
 import re
+import shlex
 import shutil
 import sys
 import textwrap
@@ -116,7 +117,7 @@ def node(chapter_name, given):
         os.makedirs(os.path.dirname(data), exist_ok=True)
         arguments = f"--data={data} {arguments}".strip()
     banner(taken, [f"data in {data}"] if data in arguments else [])
-    print(f"NODE_PROGRAM={own} DATA={data} ARGS='{arguments}'")
+    print(f"NODE_PROGRAM={own} DATA={data} ARGS={shlex.quote(arguments)}")
 
 
 def own_engine(sources):
