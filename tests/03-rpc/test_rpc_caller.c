@@ -169,6 +169,17 @@ TEST("3", 2, call_ends_at_its_deadline_while_it_waits_for_an_answer) {
     rig_deinit(&rig);
 }
 
+static bool held_or_known(void *arg) {
+    struct rig *rig = arg;
+    return rig->s->f.held_count > 0 || rig->outcome.count > 0;
+}
+
+static void answer_held(struct rig *rig) {
+    for (size_t i = 0; i < rig->s->f.held_count; i++)
+        rpc_reply(rig->s->f.held[i], HELLO);
+    rig->s->f.held_count = 0;
+}
+
 /* The first attempt hangs in a node that answers nothing; its time is not the call's. */
 TEST("3", 2, attempt_that_hangs_is_given_up_before_the_deadline_and_made_elsewhere) {
     struct retry_policy policy = quick();
@@ -181,13 +192,17 @@ TEST("3", 2, attempt_that_hangs_is_given_up_before_the_deadline_and_made_elsewhe
                     &rig.outcome);
     fixture_run(&rig.s->f, fixture_holds_a_call, &rig.s->f);
     struct rpc_call *hung = rig.s->f.held[0];
-    rig.s->f.held_count = 0;
+    rig.s->f.held_count--; /* on a slow machine the second has come, too */
+    memmove(rig.s->f.held, rig.s->f.held + 1, rig.s->f.held_count * sizeof(struct rpc_call *));
     fixture_run(&rig.s->f, fixture_holds_a_call, &rig.s->f); /* the second attempt */
     assert_int_equal(0, rig.outcome.count);
     assert_true(rpc_call_request(hung)->cancel->cancelled);
     rpc_reply(hung, SLICE_LITERAL("too late"));
-    rpc_reply(rig.s->f.held[0], HELLO);
-    fixture_run(&rig.s->f, outcome_known, &rig.outcome);
+    while (rig.outcome.count == 0) { /* on a slow machine a third attempt may be needed */
+        answer_held(&rig);
+        fixture_run(&rig.s->f, held_or_known, &rig);
+    }
+    answer_held(&rig);
     assert_status(STATUS_OK, rig.outcome.status);
     assert_slice_equal(HELLO, buf_slice(&rig.outcome.reply));
     rig_deinit(&rig);
