@@ -66,7 +66,10 @@ static enum status step(struct agree *agree, struct raft_event event,
     enum status status = raft_step(agree->raft, &event, &agree->update);
     agree->touched = true;
     struct raft_range stored = raft_stored(agree->raft);
-    uint64_t first = event.message ? event.message->first_index : stored.first;
+    const struct raft_message *message = event.message;
+    /* A vote that makes us leader stores the no-op, which has none. */
+    if (message && message->type != RAFT_MESSAGE_APPEND) payloads = NULL;
+    uint64_t first = message ? message->first_index : stored.first;
     for (uint64_t i = stored.first; i <= stored.last; i++)
         keep_payload(agree, i, payloads ? payloads[i - first] : SLICE_EMPTY);
     return status;

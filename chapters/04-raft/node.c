@@ -144,10 +144,7 @@ static void stop(void *env) { env_stop(env); }
 static void run(struct env *env, struct agree *agree, bool quiet) {
     struct prompt prompt = {.env = env, .agree = agree};
     prompt.read = (struct env_work){.run = read_line, .done = run_command, .arg = &prompt};
-    if (quiet)
-        env_uv_on_terminate(env, stop, env); /* else a blocked read would hold us up */
-    else
-        env_work_submit(env, LANE_BACKGROUND, &prompt.read);
+    if (!quiet) env_work_submit(env, LANE_BACKGROUND, &prompt.read);
     env_run(env);
 }
 
@@ -155,6 +152,8 @@ static int start(struct env *env, struct rpc_context *context, const struct opti
     struct error error;
     struct port_options port_options = port_options_default();
     struct port *port;
+    /* Before anybody can see that it runs. With a prompt a blocked read would hold it up. */
+    if (options->quiet) env_uv_on_terminate(env, stop, env);
     port_options.port = options->port;
     if (port_listen(env, &port_options, &port, &error) != STATUS_OK) {
         log_error(env_log(env), "node", "%s", error.message);
